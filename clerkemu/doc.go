@@ -1,0 +1,47 @@
+// Package clerkemu is an embedded Clerk: an HTTP server that does what the part
+// of Clerk's Backend API does that an authentication gateway needs, faithfully
+// to Clerk's own OpenAPI document. It is for development, demos and tests, and
+// can never be reached from another machine: it listens on loopback only.
+//
+// In a test:
+//
+//	emu := clerkemu.RunT(t)
+//	backend := clerk.NewBackend(&clerk.BackendConfig{
+//		URL: clerk.String(emu.APIURL()),
+//		Key: clerk.String(emu.SecretKey()),
+//	})
+//
+// Users can be put in with SeedUser and looked at with UserByEmail and its
+// neighbours. Mailed codes are read with Mail, time passes with FastForward,
+// Calls tells what was asked, and InjectFault makes the instance misbehave.
+//
+// # What it serves
+//
+//	/v1/...        the Backend API: users, email addresses and their
+//	               verifications, sessions and their tokens, sign-in tokens,
+//	               the JWKS, domains. Everything else answers resource_not_found.
+//	/mailbox       the mail, for a person; ?to=ADDRESS filters
+//	/mailbox.json  the mail, for a test: [{"to","subject","code","sentAt"}]
+//	/control/...   the control API
+//
+// # Control API
+//
+// For programs that are not written in Go. Bodies are JSON. Errors are
+// {"error": "..."} with status 400.
+//
+//	POST   /control/faults  InjectFault: {"operation", "kind", "times",
+//	                        "latencyMillis", "status", "code", "retryAfterSeconds"}
+//	DELETE /control/faults  ClearFaults
+//	GET    /control/calls   Calls: [{"operation", "method", "path", "status"}]
+//	DELETE /control/calls   ResetCalls
+//	POST   /control/clock   FastForward: {"advanceSeconds"}, answers {"now"}
+//	POST   /control/users   SeedUser: the fields of UserSeed, answers a User
+//
+// The mailbox and the control API refuse requests whose Host is not a loopback
+// host; the control API also refuses those of a foreign Origin.
+//
+// # Certain and inferred
+//
+// Behaviour that Clerk has not published is marked [I] here and configurable
+// where it matters. docs/clerkemu-divergences.md lists it.
+package clerkemu

@@ -1,0 +1,103 @@
+package clerksvc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+
+	"clerkql/internal/secret"
+)
+
+// maxResponseBytes bounds what is read of one answer from Clerk. A user object takes a few kilobytes.
+const maxResponseBytes = 4 << 20
+
+// API is Clerk's Backend API, one thin method per endpoint in the vocabulary of Clerk's specification, on
+// top of clerk-sdk-go. Its methods return a *[ClerkError] when a call fails, decide nothing, and are safe
+// for concurrent use.
+type API struct {
+	backend clerk.Backend
+}
+
+// APIConfig says which Clerk instance to call and how.
+type APIConfig struct {
+	// URL of the Backend API, with its version: https://api.clerk.com/v1.
+	URL string
+	// SecretKey is the instance's sk_test_ or sk_live_ key.
+	SecretKey secret.String
+	// Timeout bounds one call, from connecting to the last byte of the answer.
+	Timeout time.Duration
+}
+
+// NewAPI returns an API for one Clerk instance. It makes no call.
+func NewAPI(cfg APIConfig) *API {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64
+	return &API{backend: clerk.NewBackend(&clerk.BackendConfig{
+		HTTPClient: &http.Client{
+			Timeout:   cfg.Timeout,
+			Transport: boundedTransport{transport},
+			// The Backend API does not redirect. Following one would send the secret key after it.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		URL: clerk.String(cfg.URL),
+		Key: clerk.String(cfg.SecretKey.Reveal()),
+	})}
+}
+
+// boundedTransport keeps from the SDK what it does not expect: a body without end, which it would read whole; a
+// redirect, which it would take for success; and a failure that is not Clerk's, such as a gateway's page, which
+// it would make the text of an error.
+type boundedTransport struct{ http.RoundTripper }
+
+func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.RoundTripper.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	redirect := resp.StatusCode >= 300 && resp.StatusCode < 400
+	failure := resp.StatusCode >= 400
+	if redirect || failure && resp.Header.Get("Content-Type") != "application/json" {
+		return nil, errors.Join(foreignAnswer(resp.StatusCode), resp.Body.Close())
+	}
+	resp.Body = boundedBody{io.LimitReader(resp.Body, maxResponseBytes), resp.Body}
+	return resp, nil
+}
+
+// foreignAnswer is the status of an answer that did not come from Clerk's API.
+type foreignAnswer int
+
+func (status foreignAnswer) Error() string {
+	return fmt.Sprintf("status %d from something that is not Clerk's API", int(status))
+}
+
+type boundedBody struct {
+	io.Reader
+	io.Closer
+}
+
+// call makes one call that the SDK has no method for.
+func (a *API) call(ctx context.Context, operation, method, path string, params clerk.Params, out clerk.ResponseReader) error {
+	req := clerk.NewAPIRequest(method, path)
+	if params != nil {
+		req.SetParams(params)
+	}
+	return callError(operation, a.backend.Call(ctx, req, out))
+}
+
+// idPattern is what the ids of Clerk's resources look like. The SDK puts ids into paths as they are, so
+// that "user_1/../../sessions/sess_1" or "user_1?a=b" would address something else.
+var idPattern = regexp.MustCompile(`^(user|idn|sess|sit)_[A-Za-z0-9]{1,64}$`)
+
+// checkID returns an error unless id can go into a path.
+func checkID(operation, id string) error {
+	if !idPattern.MatchString(id) {
+		return &ClerkError{Operation: operation, cause: errors.New("not the id of a Clerk resource")}
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package clerksvc
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+)
+
+// ClerkError is a call to Clerk that failed. Its text names the operation, the status and Clerk's codes, and
+// never what Clerk wrote in prose, which can repeat an address or a whole page of HTML.
+type ClerkError struct {
+	// Operation is the operationId in Clerk's specification, such as "CreateUser".
+	Operation string
+	// Status of the answer; 0 when there was none, or none that could be read.
+	Status int
+	// Items are the errors that Clerk listed; none when the answer was not Clerk's error envelope.
+	Items []ClerkErrorItem
+	// TraceID is what Clerk's support asks for (clerk_trace_id). Empty when there was no answer.
+	TraceID string
+	// RetryAfter is the answer's Retry-After; 0 without one.
+	RetryAfter time.Duration
+
+	cause error
+}
+
+// ClerkErrorItem is one error in Clerk's envelope (schema ClerkError).
+type ClerkErrorItem struct {
+	// Code is from Clerk's catalogue of error codes.
+	Code string
+	// Param is the request parameter that is at fault (meta.param_name), if one is.
+	Param string
+}
+
+// Error implements error.
+func (e *ClerkError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "clerk: %s", e.Operation)
+	if e.Status != 0 {
+		fmt.Fprintf(&b, ": status %d", e.Status)
+	}
+	for _, item := range e.Items {
+		fmt.Fprintf(&b, " %s", item.Code)
+	}
+	if e.cause != nil {
+		fmt.Fprintf(&b, ": %v", e.cause)
+	}
+	return b.String()
+}
+
+// Unwrap returns what went wrong below HTTP, if that is what failed.
+func (e *ClerkError) Unwrap() error { return e.cause }
+
+// Has reports whether Clerk listed an error with this code.
+func (e *ClerkError) Has(code string) bool {
+	for _, item := range e.Items {
+		if item.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// Uncertain reports whether the call may have taken effect all the same: there was no answer that could be
+// read, or one that says that something broke half-way.
+func (e *ClerkError) Uncertain() bool {
+	return len(e.Items) == 0 || e.Status >= http.StatusInternalServerError
+}
+
+// hasCode reports whether err is a ClerkError with this code.
+func hasCode(err error, code string) bool {
+	var clerkErr *ClerkError
+	return errors.As(err, &clerkErr) && clerkErr.Has(code)
+}
+
+// Bounds on what is kept of an error envelope.
+const (
+	maxErrorItems = 16
+	maxCodeBytes  = 80
+)
+
+// callError turns what the SDK returned into a *ClerkError, or nil. The SDK's own errors carry response
+// bodies as their text, so nothing of that text is kept.
+func callError(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	failed := &ClerkError{Operation: operation}
+	var apiErr *clerk.APIErrorResponse
+	if !errors.As(err, &apiErr) {
+		failed.cause = transportCause(err)
+		var foreign foreignAnswer
+		if errors.As(err, &foreign) {
+			failed.Status = int(foreign)
+		}
+		return failed
+	}
+	// HTTPStatusCode is not used: the SDK lets a "status" field in the body overwrite it.
+	failed.Status = apiErr.Response.StatusCode
+	failed.TraceID = bounded(apiErr.Response.TraceID)
+	if failed.TraceID == "" {
+		failed.TraceID = bounded(apiErr.TraceID)
+	}
+	if seconds, convErr := strconv.Atoi(apiErr.Response.Header.Get("Retry-After")); convErr == nil && seconds > 0 {
+		failed.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	for i, item := range apiErr.Errors {
+		if i == maxErrorItems {
+			break
+		}
+		var meta struct {
+			ParamName string `json:"param_name"`
+		}
+		// meta is free-form. Without a param_name in it, the error is about no parameter in particular.
+		_ = json.Unmarshal(item.Meta, &meta)
+		failed.Items = append(failed.Items, ClerkErrorItem{Code: bounded(item.Code), Param: meta.ParamName})
+	}
+	return failed
+}
+
+func bounded(s string) string { return s[:min(len(s), maxCodeBytes)] }
+
+// errUnreadable stands for an answer that broke off or was not what the specification says.
+var errUnreadable = errors.New("the answer could not be read")
+
+// transportCause keeps the part of a transport error that is safe to log. A *url.Error repeats the URL, whose
+// query can hold an address; and the text of an error that is neither of net nor of net/http can be a response body.
+func transportCause(err error) error {
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		return urlErr.Err
+	}
+	var netErr net.Error
+	if errors.As(err, &netErr) {
+		return netErr
+	}
+	return errUnreadable
+}

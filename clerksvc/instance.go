@@ -1,0 +1,58 @@
+package clerksvc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+	"github.com/go-jose/go-jose/v4"
+)
+
+type jwksAnswer struct {
+	clerk.APIResource
+	jose.JSONWebKeySet
+}
+
+// JWKS returns the public keys that the instance signs session tokens with. Spec: GetJWKS, GET /jwks. Clerk does not
+// limit its rate.
+func (a *API) JWKS(ctx context.Context) (*jose.JSONWebKeySet, error) {
+	answer := &jwksAnswer{}
+	if err := a.call(ctx, "GetJWKS", http.MethodGet, "/jwks", nil, answer); err != nil {
+		return nil, err
+	}
+	return &answer.JSONWebKeySet, nil
+}
+
+type domainsAnswer struct {
+	clerk.APIResource
+	Data []struct {
+		IsSatellite    bool    `json:"is_satellite"`
+		FrontendAPIURL string  `json:"frontend_api_url"`
+		ProxyURL       *string `json:"proxy_url"`
+	} `json:"data"`
+}
+
+// FrontendAPIURL returns the URL of the instance's Frontend API, which is the issuer of its session tokens: that
+// of the primary domain, or of the proxy in front of it. Spec: ListDomains, GET /domains.
+func (a *API) FrontendAPIURL(ctx context.Context) (string, error) {
+	answer := &domainsAnswer{}
+	if err := a.call(ctx, "ListDomains", http.MethodGet, "/domains", nil, answer); err != nil {
+		return "", err
+	}
+	for _, domain := range answer.Data {
+		switch {
+		case domain.IsSatellite:
+			continue
+		case domain.ProxyURL != nil && *domain.ProxyURL != "":
+			return *domain.ProxyURL, nil
+		case domain.FrontendAPIURL != "":
+			return domain.FrontendAPIURL, nil
+		}
+	}
+	return "", &ClerkError{
+		Operation: "ListDomains",
+		Status:    http.StatusOK,
+		cause:     errors.New("the instance has no primary domain with a Frontend API"),
+	}
+}

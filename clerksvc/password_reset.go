@@ -1,0 +1,150 @@
+package clerksvc
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"clerkql/internal/secret"
+)
+
+// RequestPasswordReset mails a code to an address if somebody has it, and returns the signInId that goes with the code.
+// Two calls. For an address that nobody has, or to which Clerk sends no code, the signInId is a decoy that fails
+// like a wrong code (rule 3).
+//
+// Errors: *InvalidInputError, *RateLimitedError, *UnavailableError.
+func (s *Service) RequestPasswordReset(ctx context.Context, emailAddress string) (signInID string, err error) {
+	ctx, cancel := s.begin(ctx)
+	defer cancel()
+
+	var f fields
+	email := f.email("email", emailAddress)
+	if err := f.err(); err != nil {
+		return "", err
+	}
+	// One life for all, whatever Clerk says of the code: a handle's end is something that can be observed.
+	expires := s.now().Add(signInLife)
+	attempt, err := s.api.CreateSignIn(ctx, email)
+	if err != nil {
+		return "", s.outcome(ctx, err)
+	}
+	if attempt == nil {
+		return s.keys.SealDecoy(purposePasswordReset, expires)
+	}
+	prepared, err := s.api.PrepareEmailAddressVerification(ctx, attempt.Address.ID)
+	if err != nil {
+		return s.unsentReset(ctx, err, expires)
+	}
+	return s.keys.Seal(purposePasswordReset, passwordResetHandle{
+		UserID:            attempt.User.ID,
+		EmailAddressID:    attempt.Address.ID,
+		VerificationID:    prepared.ID,
+		PasswordUpdatedAt: passwordUpdatedAt(attempt.User),
+	}, expires)
+}
+
+// unsentReset answers for a code that Clerk did not send. Refusals that only an existing account can meet (a code sent
+// moments ago, an address that is blocked or just gone) are not told. That Clerk is overloaded or down is no secret.
+func (s *Service) unsentReset(ctx context.Context, err error, expires time.Time) (string, error) {
+	result := s.outcome(ctx, err)
+	var unavailable *UnavailableError
+	if errors.As(result, &unavailable) || hasCode(err, "too_many_requests") {
+		return "", result
+	}
+	return s.keys.SealDecoy(purposePasswordReset, expires)
+}
+
+// ResetPasswordInput is what ResetPassword needs.
+type ResetPasswordInput struct {
+	SignInID    string
+	Code        secret.String
+	NewPassword secret.String
+}
+
+// ResetPassword sets a new password with the code of a reset, ends all sessions of the account, and signs in. Four
+// calls.
+//
+// A new password that is refused costs no new code (rule 4): one that breaks the policy is refused before the code is
+// tried, and one that Clerk refuses afterwards is answered with a signInId in which the code is proved.
+//
+// Errors: *InvalidInputError, *InvalidCodeError, ErrVerificationExpired, *PasswordRejectedError,
+// *SecondFactorRequiredError, *AccountLockedError, ErrAccountBanned, *RateLimitedError, *UnavailableError.
+func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*SignedIn, error) {
+	ctx, cancel := s.begin(ctx)
+	defer cancel()
+
+	var f fields
+	code := f.code("code", in.Code)
+	f.newPassword("newPassword", in.NewPassword)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	var reset passwordResetHandle
+	openErr := s.open(purposePasswordReset, "signInId", in.SignInID, &reset)
+	var decoy *InvalidCodeError
+	if openErr != nil && !errors.As(openErr, &decoy) {
+		return nil, openErr
+	}
+	// Before a decoy is answered, as with any other handle.
+	if broken := s.policy.violations(in.NewPassword.Reveal(), ""); len(broken) > 0 {
+		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
+	}
+	if openErr != nil {
+		return nil, openErr
+	}
+
+	if err := s.proveReset(ctx, &reset, code); err != nil {
+		return nil, err
+	}
+	account, err := s.api.ResetPassword(ctx, reset.UserID, in.NewPassword)
+	if err != nil {
+		result := s.outcome(ctx, err)
+		var rejected *PasswordRejectedError
+		if errors.As(result, &rejected) {
+			rejected.SignInID, err = s.keys.Seal(purposePasswordReset, reset, time.Unix(reset.ProvedUntil, 0))
+			if err != nil {
+				return nil, err
+			}
+		}
+		return nil, result
+	}
+	return s.complete(ctx, account)
+}
+
+// proveReset returns nil if the reset's code is right, now or, as the handle says, before. One call. It then sets
+// ProvedUntil.
+//
+// Every way in which the code can fail is told as a wrong code without a count: a decoy has no other way.
+func (s *Service) proveReset(ctx context.Context, reset *passwordResetHandle, code secret.String) error {
+	if reset.ProvedUntil != 0 {
+		account, err := s.api.GetUser(ctx, reset.UserID)
+		if err != nil {
+			return s.outcome(ctx, err)
+		}
+		if passwordUpdatedAt(account) != reset.PasswordUpdatedAt {
+			return ErrVerificationExpired
+		}
+		return nil
+	}
+	attempt, err := s.api.AttemptFirstFactor(ctx, reset.EmailAddressID, reset.VerificationID, code)
+	if err != nil {
+		switch result := s.outcome(ctx, err); {
+		case errors.Is(result, ErrVerificationExpired), errors.Is(result, ErrAlreadyVerified):
+			return &InvalidCodeError{}
+		default:
+			return result
+		}
+	}
+	if attempt.Status != StatusVerified {
+		return &InvalidCodeError{}
+	}
+	reset.ProvedUntil = s.now().Add(signInLife).Unix()
+	return nil
+}
+
+func passwordUpdatedAt(u *User) int64 {
+	if u.PasswordLastUpdatedAt == nil {
+		return 0
+	}
+	return *u.PasswordLastUpdatedAt
+}

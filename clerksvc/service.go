@@ -1,0 +1,116 @@
+// Package clerksvc is the Clerk service layer. It has the flows (sign-up, verification, sign-in, password reset) as
+// methods of [Service], and Clerk's Backend API, one thin method per endpoint, as [API].
+//
+// The flows decide everything: what is checked, in which order, and what may be told to whom. They know nothing of
+// GraphQL or HTTP servers. They keep no state between two calls; what a later step must know travels in a sealed
+// handle (see internal/seal). And they hold these rules, whatever Clerk answers:
+//
+//  1. No session without every proof: a verified address, the right password or reset code, and the second factor where
+//     the account has one.
+//  2. An unfinished sign-up neither blocks nor hijacks an address.
+//  3. signIn and requestPasswordReset answer alike whether or not an account exists.
+//  4. A new password that Clerk refuses costs no new code.
+//  5. A call that may have happened is never blindly repeated.
+//  6. A reset ends the other sessions, and a banned or locked user gets none.
+//  7. Passwords, codes, tokens, handles and whole addresses reach no log and no error.
+package clerksvc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"clerkql/internal/seal"
+	"clerkql/internal/secret"
+)
+
+// SessionMode says what a finished sign-in gives.
+type SessionMode string
+
+const (
+	// ModeAuto is ModeTicket with a production key (sk_live_), ModeSession otherwise.
+	ModeAuto SessionMode = "auto"
+	// ModeSession gives a session and its token. Clerk creates sessions on development instances only.
+	ModeSession SessionMode = "session"
+	// ModeTicket gives a sign-in token that one of Clerk's own SDKs redeems. It works on every instance.
+	ModeTicket SessionMode = "ticket"
+)
+
+// Resolve returns the mode itself, or what ModeAuto stands for with this key.
+func (m SessionMode) Resolve(secretKey secret.String) SessionMode {
+	switch {
+	case m != ModeAuto:
+		return m
+	case strings.HasPrefix(secretKey.Reveal(), "sk_live_"):
+		return ModeTicket
+	default:
+		return ModeSession
+	}
+}
+
+// Config is what a Service is made of. All fields but Issuer, AuthorizedParties and CodeAttempts are required.
+type Config struct {
+	API    *API
+	Keys   *seal.Keyring
+	Logger *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+	// SessionMode is ModeSession or ModeTicket.
+	SessionMode SessionMode
+	// PasswordPolicy is what new passwords are checked against before Clerk is asked.
+	PasswordPolicy PasswordPolicy
+	// Timeout bounds one mutation with all its calls to Clerk. A mutation whose client goes away still runs to
+	// its end, so that nothing is left half-done.
+	Timeout time.Duration
+	// Issuer is the iss that session tokens must have, the URL of the Frontend API. When it is empty, Clerk is asked.
+	Issuer string
+	// AuthorizedParties are the origins that a session token's azp may name. Empty allows every origin.
+	AuthorizedParties []string
+	// CodeAttempts is how many times the Clerk instance lets a code be tried, which Clerk does not tell. 0 is unknown.
+	CodeAttempts int
+}
+
+// Service runs the flows. It is safe for concurrent use, and keeps nothing but the instance's public keys.
+type Service struct {
+	api          *API
+	keys         *seal.Keyring
+	tokens       *tokenVerifier
+	log          *slog.Logger
+	now          func() time.Time
+	mode         SessionMode
+	policy       PasswordPolicy
+	timeout      time.Duration
+	codeAttempts int
+}
+
+// New returns a Service. It makes no call. The error names a field of cfg that can't be.
+func New(cfg Config) (*Service, error) {
+	if cfg.SessionMode != ModeSession && cfg.SessionMode != ModeTicket {
+		return nil, fmt.Errorf("clerksvc: session mode %q is neither %q nor %q", cfg.SessionMode, ModeSession, ModeTicket)
+	}
+	if cfg.API == nil || cfg.Keys == nil || cfg.Logger == nil || cfg.Now == nil || cfg.Timeout <= 0 {
+		return nil, errors.New("clerksvc: API, Keys, Logger, Now and Timeout are required")
+	}
+	return &Service{
+		api:          cfg.API,
+		keys:         cfg.Keys,
+		tokens:       newTokenVerifier(cfg),
+		log:          cfg.Logger,
+		now:          cfg.Now,
+		mode:         cfg.SessionMode,
+		policy:       cfg.PasswordPolicy,
+		timeout:      cfg.Timeout,
+		codeAttempts: cfg.CodeAttempts,
+	}, nil
+}
+
+// PasswordPolicy returns what a new password must satisfy.
+func (s *Service) PasswordPolicy() PasswordPolicy { return s.policy }
+
+// begin returns the context that a mutation runs in: bounded in time, and not ended by a client that goes away.
+func (s *Service) begin(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+}

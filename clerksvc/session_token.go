@@ -1,0 +1,187 @@
+package clerksvc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"golang.org/x/sync/singleflight"
+
+	"clerkql/internal/secret"
+)
+
+// Viewer is who a session token speaks for.
+type Viewer struct {
+	UserID    string
+	SessionID string
+	// ExpiresAt is when the token stops being good.
+	ExpiresAt time.Time
+}
+
+// Viewer verifies a session token on its own, without a call to Clerk once the instance's keys are known.
+//
+// Errors: ErrSessionTokenInvalid, *RateLimitedError, *UnavailableError.
+func (s *Service) Viewer(ctx context.Context, token secret.String) (*Viewer, error) {
+	viewer, err := s.tokens.verify(ctx, token)
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	return viewer, nil
+}
+
+// parseToken reads a session token without checking its signature, which Clerk makes with RS256 and nothing else.
+func parseToken(token secret.String) (*jwt.JSONWebToken, error) {
+	return jwt.ParseSigned(token.Reveal(), []jose.SignatureAlgorithm{jose.RS256})
+}
+
+const (
+	maxTokenBytes = 8 << 10
+	// clockSkew is how far our clock and Clerk's may be apart.
+	clockSkew = 5 * time.Second
+	// keysLife is how long the instance's keys are used before they are fetched again.
+	keysLife = time.Hour
+	// keysPause is the least time between two fetches, so that tokens with made-up key ids can't make us call Clerk.
+	keysPause = time.Minute
+)
+
+// tokenVerifier checks session tokens more strictly than the SDK's jwt.Verify, which accepts tokens without exp, sub or
+// sid, with "sts": "pending", and from almost any issuer.
+type tokenVerifier struct {
+	api     *API
+	now     func() time.Time
+	parties []string
+
+	flight singleflight.Group
+	mu     sync.Mutex
+	state  instanceState
+}
+
+// instanceState is what is known of the Clerk instance.
+type instanceState struct {
+	issuer    string
+	keys      *jose.JSONWebKeySet
+	fetchedAt time.Time
+}
+
+func newTokenVerifier(cfg Config) *tokenVerifier {
+	return &tokenVerifier{
+		api:     cfg.API,
+		now:     cfg.Now,
+		parties: cfg.AuthorizedParties,
+		state:   instanceState{issuer: cfg.Issuer},
+	}
+}
+
+// sessionClaims are Clerk's own claims (session token version 2).
+type sessionClaims struct {
+	SessionID       string `json:"sid"`
+	Status          string `json:"sts"`
+	AuthorizedParty string `json:"azp"`
+}
+
+// verify returns who a token speaks for. The error is ErrSessionTokenInvalid, or a *ClerkError when the keys can't be had.
+func (v *tokenVerifier) verify(ctx context.Context, token secret.String) (*Viewer, error) {
+	if len(token.Reveal()) > maxTokenBytes {
+		return nil, ErrSessionTokenInvalid
+	}
+	parsed, err := parseToken(token)
+	if err != nil || len(parsed.Headers) != 1 {
+		return nil, ErrSessionTokenInvalid
+	}
+	instance, err := v.instance(ctx, parsed.Headers[0].KeyID)
+	if err != nil {
+		return nil, err
+	}
+	keys := instance.keys.Key(parsed.Headers[0].KeyID)
+	if len(keys) != 1 {
+		return nil, ErrSessionTokenInvalid
+	}
+	var (
+		standard jwt.Claims
+		own      sessionClaims
+	)
+	if err := parsed.Claims(keys[0].Key, &standard, &own); err != nil {
+		return nil, ErrSessionTokenInvalid
+	}
+	if err := v.check(standard, own, instance.issuer); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSessionTokenInvalid, err)
+	}
+	return &Viewer{UserID: standard.Subject, SessionID: own.SessionID, ExpiresAt: standard.Expiry.Time().UTC()}, nil
+}
+
+// check holds the claims of a token whose signature is right against what a session token must say.
+func (v *tokenVerifier) check(standard jwt.Claims, own sessionClaims, issuer string) error {
+	switch {
+	case standard.Expiry == nil:
+		return errors.New("no exp")
+	case standard.Subject == "":
+		return errors.New("no sub")
+	case own.SessionID == "":
+		return errors.New("no sid")
+	case standard.Issuer != issuer:
+		return errors.New("other issuer")
+	case own.Status != "" && own.Status != "active":
+		return errors.New("session not active")
+	case own.AuthorizedParty != "" && len(v.parties) > 0 && !slices.Contains(v.parties, own.AuthorizedParty):
+		return errors.New("other authorized party")
+	}
+	return standard.ValidateWithLeeway(jwt.Expected{Time: v.now()}, clockSkew)
+}
+
+// instance returns what is known of the instance, and asks Clerk when that is nothing, old, or without the key.
+// Whoever asks at the same time waits for the same answer.
+func (v *tokenVerifier) instance(ctx context.Context, keyID string) (instanceState, error) {
+	if state, ok := v.known(keyID); ok {
+		return state, nil
+	}
+	_, err, _ := v.flight.Do("", func() (any, error) {
+		if _, ok := v.known(keyID); ok {
+			return nil, nil
+		}
+		return nil, v.fetch(context.WithoutCancel(ctx))
+	})
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.state.keys == nil {
+		return instanceState{}, err
+	}
+	// Keys that are old serve on while Clerk can't be asked.
+	return v.state, nil
+}
+
+// known returns the state if there is no reason, or no leave yet, to ask Clerk again.
+func (v *tokenVerifier) known(keyID string) (instanceState, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.state.keys == nil {
+		return v.state, false
+	}
+	age := v.now().Sub(v.state.fetchedAt)
+	hasKey := len(v.state.keys.Key(keyID)) > 0
+	return v.state, age < keysPause || hasKey && age < keysLife
+}
+
+// fetch asks Clerk for the keys and, the first time, for the issuer.
+func (v *tokenVerifier) fetch(ctx context.Context) error {
+	v.mu.Lock()
+	state := v.state
+	v.mu.Unlock()
+
+	keys, err := v.api.JWKS(ctx)
+	if err == nil && state.issuer == "" {
+		state.issuer, err = v.api.FrontendAPIURL(ctx)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.state.fetchedAt = v.now()
+	if err != nil {
+		return err
+	}
+	v.state.issuer, v.state.keys = state.issuer, keys
+	return nil
+}

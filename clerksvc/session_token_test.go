@@ -1,0 +1,183 @@
+package clerksvc_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	clerksdk "github.com/clerk/clerk-sdk-go/v2"
+	"github.com/clerk/clerk-sdk-go/v2/jwks"
+	sdkjwt "github.com/clerk/clerk-sdk-go/v2/jwt"
+
+	"clerkql/clerkemu"
+	"clerkql/clerksvc"
+	"clerkql/internal/secret"
+)
+
+const sessionID = "sess_2abcdefghijklmnopqrstuvwxyz"
+
+// sdkVerify is clerk-sdk-go's own verification, as an application behind us would use it.
+func sdkVerify(t *testing.T, clerk *clerkemu.Server, token string) (*clerksdk.SessionClaims, error) {
+	t.Helper()
+	config := &clerksdk.ClientConfig{}
+	config.Key = clerksdk.String(clerk.SecretKey())
+	config.URL = clerksdk.String(clerk.APIURL())
+	return sdkjwt.Verify(t.Context(), &sdkjwt.VerifyParams{
+		Token:      token,
+		JWKSClient: jwks.NewClient(config),
+		ProxyURL:   clerksdk.String(clerk.Issuer()),
+	})
+}
+
+// TestSessionTokensOfFlows has the tokens that signIn and verifyEmail return accepted by the SDK's verifier and by ours.
+func TestSessionTokensOfFlows(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	service := newService(t, clerk)
+
+	started, err := service.SignUp(t.Context(), clerksvc.SignUpInput{Email: email, Password: secret.New(password)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verified, err := service.VerifyEmail(t.Context(), clerksvc.VerifyEmailInput{
+		EmailAddressID: started.EmailAddressID,
+		VerificationID: started.VerificationID,
+		Code:           secret.New(clerk.Mail(email)[0].Code),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signedIn, err := service.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for flow, session := range map[string]*clerksvc.Session{"verifyEmail": verified.Session, "signIn": signedIn.Session} {
+		claims, err := sdkVerify(t, clerk, session.Token.Reveal())
+		if err != nil || claims.Subject != started.UserID || claims.SessionID != session.ID {
+			t.Errorf("%s: the SDK's verifier: %+v, %v", flow, claims, err)
+		}
+		viewer, err := service.Viewer(t.Context(), session.Token)
+		if err != nil || viewer.UserID != started.UserID || viewer.SessionID != session.ID || !viewer.ExpiresAt.Equal(session.TokenExpiresAt) {
+			t.Errorf("%s: our verifier: %+v, %v", flow, viewer, err)
+		}
+	}
+}
+
+// TestViewerRefuses signs tokens with the instance's own key that lack something, and expects each to be refused. The last
+// column says what the SDK's verifier makes of them, which is why there is one of ours.
+func TestViewerRefuses(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	user := seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	service := newService(t, clerk, func(c *clerksvc.Config) { c.AuthorizedParties = []string{"https://app.example.com"} })
+	now := time.Now()
+
+	for _, row := range []struct {
+		name    string
+		change  func(claims map[string]any)
+		ours    bool
+		theSDKs bool
+	}{
+		{"as Clerk makes it", func(map[string]any) {}, true, true},
+		{"with our azp", func(c map[string]any) { c["azp"] = "https://app.example.com" }, true, true},
+		{"expired within the clock skew", func(c map[string]any) { c["exp"] = now.Add(-2 * time.Second).Unix() }, true, false},
+		{"expired", func(c map[string]any) { c["exp"] = now.Add(-10 * time.Second).Unix() }, false, false},
+		{"not valid yet", func(c map[string]any) { c["nbf"] = now.Add(time.Minute).Unix() }, false, false},
+		{"no exp", func(c map[string]any) { delete(c, "exp") }, false, true},
+		{"no sub", func(c map[string]any) { delete(c, "sub") }, false, true},
+		{"no sid", func(c map[string]any) { delete(c, "sid") }, false, true},
+		{"no iss", func(c map[string]any) { delete(c, "iss") }, false, false},
+		{"another issuer", func(c map[string]any) { c["iss"] = "https://clerk.example.com" }, false, false},
+		{"an issuer that begins alike", func(c map[string]any) { c["iss"] = clerk.Issuer() + ".example.com" }, false, false},
+		{"sts pending", func(c map[string]any) { c["sts"] = "pending" }, false, true},
+		{"another azp", func(c map[string]any) { c["azp"] = "https://evil.example.com" }, false, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			claims := clerk.SessionTokenClaims(user.ID, sessionID)
+			row.change(claims)
+			token := clerk.SignSessionToken(claims)
+
+			viewer, err := service.Viewer(t.Context(), secret.New(token))
+			if row.ours != (err == nil) {
+				t.Errorf("our verifier: %+v, %v", viewer, err)
+			}
+			if err != nil && !errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
+				t.Errorf("our verifier failed in another way: %v", err)
+			}
+			if _, err := sdkVerify(t, clerk, token); row.theSDKs != (err == nil) {
+				t.Errorf("the SDK's verifier: %v", err)
+			}
+		})
+	}
+}
+
+// TestUnknownKeysDoNotHammerClerk sends tokens of another instance, whose key ids we can't know.
+func TestUnknownKeysDoNotHammerClerk(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	now := time.Now()
+	var clock sync.Mutex
+	service := newService(t, clerk, func(c *clerksvc.Config) {
+		c.Issuer = clerk.Issuer()
+		c.Now = func() time.Time {
+			clock.Lock()
+			defer clock.Unlock()
+			return now
+		}
+	})
+	other := clerkemu.RunT(t)
+	foreign := secret.New(other.SignSessionToken(other.SessionTokenClaims("user_2abcdefghijklmnopqrstuvwxyz", sessionID)))
+
+	refuse := func() {
+		t.Helper()
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				if _, err := service.Viewer(t.Context(), foreign); !errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
+					t.Errorf("a foreign token: %v", err)
+				}
+			})
+		}
+		all.Wait()
+	}
+	fetches := func() int { return len(clerk.Calls()) }
+
+	refuse()
+	if got := fetches(); got != 1 {
+		t.Errorf("100 tokens with an unknown key made %d calls, want 1: %v", got, clerk.Calls())
+	}
+	clock.Lock()
+	now = now.Add(2 * time.Minute)
+	clock.Unlock()
+	refuse()
+	if got := fetches(); got != 2 {
+		t.Errorf("and 100 more two minutes later %d in all, want 2", got)
+	}
+}
+
+// TestKeysServeOnWhileClerkIsDown has keys that are due for renewal when Clerk can't be asked.
+func TestKeysServeOnWhileClerkIsDown(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	user := seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	ahead := time.Duration(0)
+	service := newService(t, clerk, func(c *clerksvc.Config) { c.Now = func() time.Time { return time.Now().Add(ahead) } })
+	token := func() secret.String {
+		claims := clerk.SessionTokenClaims(user.ID, sessionID)
+		claims["exp"] = time.Now().Add(24 * time.Hour).Unix()
+		return secret.New(clerk.SignSessionToken(claims))
+	}
+	if _, err := service.Viewer(t.Context(), token()); err != nil {
+		t.Fatal(err)
+	}
+	ahead = 2 * time.Hour
+	if err := clerk.InjectFault(clerkemu.Fault{Operation: "GetJWKS", Kind: clerkemu.FaultStatus}); err != nil {
+		t.Fatal(err)
+	}
+	clerk.ResetCalls()
+	for i := range 5 {
+		if _, err := service.Viewer(t.Context(), token()); err != nil {
+			t.Errorf("viewer %d: %v", i, err)
+		}
+	}
+	if calls := clerk.Calls(); len(calls) != 1 {
+		t.Errorf("%d attempts to renew the keys in a moment, want 1", len(calls))
+	}
+}

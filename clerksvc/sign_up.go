@@ -1,0 +1,201 @@
+package clerksvc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+	"github.com/clerk/clerk-sdk-go/v2/user"
+
+	"clerkql/internal/secret"
+)
+
+// SignUpInput is what SignUp needs.
+type SignUpInput struct {
+	Email     string
+	Password  secret.String
+	FirstName *string
+	LastName  *string
+}
+
+// VerificationRequired is the success of SignUp.
+type VerificationRequired struct {
+	UserID         string
+	EmailAddressID string
+	SentVerification
+}
+
+// signUpRounds bounds how often SignUp begins anew when others sign up with the same address at the same time.
+const signUpRounds = 3
+
+// signUp is a SignUpInput that has been checked.
+type signUp struct {
+	email, firstName, lastName string
+	password                   secret.String
+}
+
+// SignUp creates a user whose address is reserved and unverified, and mails a code to it. Two calls.
+//
+// Where the address is taken, it looks by whom. A sign-up that was never finished is gone on with if the password is the
+// same, and replaced if it is not: whoever began it proved nothing about the address, and its handles die
+// with the user (rule 2). An answer of Clerk's that was lost is settled the same way (rule 5).
+//
+// Errors: *InvalidInputError, *PasswordRejectedError, ErrEmailTaken, ErrSignUpRestricted, *RateLimitedError,
+// *UnavailableError.
+func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*VerificationRequired, error) {
+	ctx, cancel := s.begin(ctx)
+	defer cancel()
+
+	checked, err := s.checkSignUp(in)
+	if err != nil {
+		return nil, err
+	}
+	account, created, err := s.claim(ctx, checked)
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	address := account.Address(checked.email)
+	if address == nil {
+		return nil, s.outcome(ctx, &ClerkError{Operation: "CreateUser", cause: errUnreadable})
+	}
+	sent, err := s.sendVerification(ctx, address.ID, created)
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	handle, err := s.sealEmailAddress(account.ID, address.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &VerificationRequired{UserID: account.ID, EmailAddressID: handle, SentVerification: *sent}, nil
+}
+
+func (s *Service) checkSignUp(in SignUpInput) (signUp, error) {
+	var f fields
+	checked := signUp{
+		email:     f.email("email", in.Email),
+		firstName: f.personName("firstName", in.FirstName),
+		lastName:  f.personName("lastName", in.LastName),
+		password:  in.Password,
+	}
+	f.newPassword("password", in.Password)
+	if err := f.err(); err != nil {
+		return signUp{}, err
+	}
+	if broken := s.policy.violations(in.Password.Reveal(), checked.email); len(broken) > 0 {
+		return signUp{}, &PasswordRejectedError{Violations: broken}
+	}
+	return checked, nil
+}
+
+// claim returns the unverified user that this sign-up goes on with, and whether it was created just now.
+func (s *Service) claim(ctx context.Context, in signUp) (account *User, created bool, err error) {
+	for range signUpRounds {
+		account, err = s.api.CreateUser(ctx, in.params())
+		if err == nil {
+			return account, true, nil
+		}
+		if !mayExist(err) {
+			return nil, false, err
+		}
+		existing, findErr := s.api.FindUserByEmailAddress(ctx, in.email)
+		switch {
+		case findErr != nil:
+			return nil, false, findErr
+		case existing == nil:
+			// Nobody has the address now. If it was taken a moment ago, try again; if the answer was lost,
+			// Clerk may still be at it, and the user's next try will find out.
+			if errors.Is(outcomeOf(asClerkError(err)), ErrEmailTaken) {
+				continue
+			}
+			return nil, false, err
+		case !abandoned(existing):
+			return nil, false, ErrEmailTaken
+		}
+		passwordErr := s.api.VerifyPassword(ctx, existing.ID, in.password)
+		switch {
+		case passwordErr == nil:
+			account, err = s.rename(ctx, existing, in)
+			return account, false, err
+		case !hasCode(passwordErr, "incorrect_password"):
+			return nil, false, passwordErr
+		}
+		if deleteErr := s.api.DeleteUser(ctx, existing.ID); deleteErr != nil && !hasCode(deleteErr, "resource_not_found") {
+			return nil, false, deleteErr
+		}
+	}
+	return nil, false, &UnavailableError{RetryAfter: time.Second, cause: errContended}
+}
+
+// errContended: others sign up with the same address at the same time, and each replaces the one before.
+var errContended = errors.New("the address is being signed up by others")
+
+// rename gives the user of a sign-up that is gone on with the names that were entered last.
+func (s *Service) rename(ctx context.Context, account *User, in signUp) (*User, error) {
+	if same(account.FirstName, in.firstName) && same(account.LastName, in.lastName) {
+		return account, nil
+	}
+	return s.api.UpdateUser(ctx, account.ID, &user.UpdateParams{
+		FirstName: clerk.String(in.firstName),
+		LastName:  clerk.String(in.lastName),
+	})
+}
+
+func same(stored *string, entered string) bool {
+	if stored == nil {
+		return entered == ""
+	}
+	return *stored == entered
+}
+
+// pendingSignUp marks a user as begun by us. It says nothing about whether the sign-up was finished: see abandoned.
+const pendingSignUp = "clerkql_sign_up"
+
+func (in signUp) params() *CreateUserParams {
+	mark := json.RawMessage(`{"` + pendingSignUp + `":true}`)
+	params := &CreateUserParams{
+		CreateParams: user.CreateParams{
+			EmailAddresses:  &[]string{in.email},
+			Password:        clerk.String(in.password.Reveal()),
+			PrivateMetadata: &mark,
+		},
+		EmailAddressStatus: []string{"reserved"},
+	}
+	if in.firstName != "" {
+		params.FirstName = clerk.String(in.firstName)
+	}
+	if in.lastName != "" {
+		params.LastName = clerk.String(in.lastName)
+	}
+	return params
+}
+
+// mayExist reports whether a CreateUser that failed leaves a user with the address to look for: somebody else's,
+// or the one whose creation was not answered.
+func mayExist(err error) bool {
+	clerkErr := asClerkError(err)
+	return clerkErr.Uncertain() || errors.Is(outcomeOf(clerkErr), ErrEmailTaken)
+}
+
+// abandoned reports whether a user is a sign-up of ours that was never finished: marked by us, with nothing but the one
+// unverified address, never signed in, and not barred by an administrator. Only such a user may be replaced.
+func abandoned(u *User) bool {
+	var metadata map[string]any
+	if err := json.Unmarshal(u.PrivateMetadata, &metadata); err != nil {
+		return false
+	}
+	return metadata[pendingSignUp] == true &&
+		len(u.EmailAddresses) == 1 && !verified(u.EmailAddresses[0]) &&
+		len(u.PhoneNumbers) == 0 && len(u.ExternalAccounts) == 0 && len(u.SAMLAccounts) == 0 && len(u.Web3Wallets) == 0 &&
+		u.LastSignInAt == nil && !u.Banned && !u.Locked && !u.Deprovisioned
+}
+
+// asClerkError returns the *ClerkError that every method of API fails with.
+func asClerkError(err error) *ClerkError {
+	var clerkErr *ClerkError
+	if !errors.As(err, &clerkErr) {
+		return &ClerkError{cause: err}
+	}
+	return clerkErr
+}

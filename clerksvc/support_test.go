@@ -1,0 +1,58 @@
+package clerksvc_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"clerkql/clerkemu"
+	"clerkql/clerksvc"
+	"clerkql/internal/seal"
+	"clerkql/internal/secret"
+)
+
+const (
+	email    = "ada@example.com"
+	password = "difference engine"
+)
+
+func newAPI(clerk *clerkemu.Server) *clerksvc.API {
+	return clerksvc.NewAPI(clerksvc.APIConfig{
+		URL: clerk.APIURL(), SecretKey: secret.New(clerk.SecretKey()), Timeout: 5 * time.Second,
+	})
+}
+
+// newService returns a service over an embedded Clerk, after changes to its configuration.
+func newService(t testing.TB, clerk *clerkemu.Server, changes ...func(*clerksvc.Config)) *clerksvc.Service {
+	t.Helper()
+	keys, err := seal.NewKeyring(time.Now, seal.RandomKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := clerksvc.Config{
+		API:            newAPI(clerk),
+		Keys:           keys,
+		Logger:         slog.New(slog.DiscardHandler),
+		Now:            time.Now,
+		SessionMode:    clerksvc.ModeSession,
+		PasswordPolicy: clerksvc.DefaultPasswordPolicy(),
+		Timeout:        20 * time.Second,
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	service, err := clerksvc.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return service
+}
+
+func seed(t testing.TB, clerk *clerkemu.Server, user clerkemu.UserSeed) clerkemu.User {
+	t.Helper()
+	seeded, err := clerk.SeedUser(user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seeded
+}

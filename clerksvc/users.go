@@ -1,0 +1,187 @@
+package clerksvc
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+	"github.com/clerk/clerk-sdk-go/v2/user"
+
+	"clerkql/internal/secret"
+)
+
+// User is Clerk's user (schema User) with a field that the SDK does not know.
+type User struct {
+	clerk.User
+	// Deprovisioned: a directory took the account away, and it may not sign in.
+	Deprovisioned bool `json:"deprovisioned"`
+}
+
+// Address returns the user's e-mail address that reads like this one, letter case aside, or nil.
+func (u *User) Address(emailAddress string) *clerk.EmailAddress {
+	for _, address := range u.EmailAddresses {
+		if strings.EqualFold(address.EmailAddress, emailAddress) {
+			return address
+		}
+	}
+	return nil
+}
+
+// AddressByID returns the user's e-mail address with this id, or nil.
+func (u *User) AddressByID(id string) *clerk.EmailAddress {
+	for _, address := range u.EmailAddresses {
+		if address.ID == id {
+			return address
+		}
+	}
+	return nil
+}
+
+// verified reports whether Clerk says that an address is verified. An address without a verification is not:
+// that is how a reserved one looks before its first code.
+func verified(address *clerk.EmailAddress) bool {
+	return address != nil && address.Verification != nil && address.Verification.Status == "verified"
+}
+
+// CreateUserParams are the parameters of CreateUser that this project uses.
+type CreateUserParams struct {
+	user.CreateParams
+	// EmailAddressStatus runs parallel to EmailAddresses: "reserved" or "verified" for each. Clerk marks every
+	// address verified without it.
+	EmailAddressStatus []string `json:"email_address_identification_status,omitempty"`
+}
+
+// CreateUser creates a user. Spec: CreateUser, POST /users. Not idempotent: after an uncertain failure, look
+// for the user before trying again.
+func (a *API) CreateUser(ctx context.Context, params *CreateUserParams) (*User, error) {
+	created := &User{}
+	if err := a.call(ctx, "CreateUser", http.MethodPost, "/users", params, created); err != nil {
+		return nil, err
+	}
+	return created, nil
+}
+
+// GetUser returns a user by id. Spec: GetUser, GET /users/{user_id}.
+func (a *API) GetUser(ctx context.Context, id string) (*User, error) {
+	if err := checkID("GetUser", id); err != nil {
+		return nil, err
+	}
+	found := &User{}
+	if err := a.call(ctx, "GetUser", http.MethodGet, "/users/"+id, nil, found); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// FindUserByEmailAddress returns the user who has an address, or nil when nobody has. Of several, it is the one
+// who verified it: nobody else can claim an address by adding it to an account unverified. Spec:
+// GetUserList, GET /users?email_address=. One call, where the SDK's user.List makes two (it counts as well).
+func (a *API) FindUserByEmailAddress(ctx context.Context, emailAddress string) (*User, error) {
+	var found userList
+	params := &userQuery{EmailAddress: emailAddress}
+	if err := a.call(ctx, "GetUserList", http.MethodGet, "/users", params, &found); err != nil {
+		return nil, err
+	}
+	var candidate *User
+	for i := range found.users {
+		address := found.users[i].Address(emailAddress)
+		if verified(address) {
+			return &found.users[i], nil
+		}
+		if address != nil && (candidate == nil || address.Reserved) {
+			candidate = &found.users[i]
+		}
+	}
+	return candidate, nil
+}
+
+type userQuery struct {
+	clerk.APIParams
+	EmailAddress string
+}
+
+// ToQuery implements [clerk.Params].
+func (q *userQuery) ToQuery() url.Values {
+	return url.Values{"email_address": {q.EmailAddress}, "limit": {"10"}}
+}
+
+type userList struct {
+	clerk.APIResource
+	users []User
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]: the answer is a bare array.
+func (l *userList) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &l.users) }
+
+// UpdateUser changes a user's attributes. Spec: UpdateUser, PATCH /users/{user_id}.
+func (a *API) UpdateUser(ctx context.Context, id string, params *user.UpdateParams) (*User, error) {
+	if err := checkID("UpdateUser", id); err != nil {
+		return nil, err
+	}
+	updated := &User{}
+	if err := a.call(ctx, "UpdateUser", http.MethodPatch, "/users/"+id, params, updated); err != nil {
+		return nil, err
+	}
+	return updated, nil
+}
+
+// DeleteUser deletes a user and frees its addresses. Spec: DeleteUser, DELETE /users/{user_id}.
+func (a *API) DeleteUser(ctx context.Context, id string) error {
+	if err := checkID("DeleteUser", id); err != nil {
+		return err
+	}
+	users := user.Client{Backend: a.backend}
+	_, err := users.Delete(ctx, id)
+	return callError("DeleteUser", err)
+}
+
+// VerifyPassword returns nil if the password is the user's. A wrong one is the code incorrect_password, a user
+// without one no_password_set. Clerk neither counts wrong passwords here nor refuses locked users.
+// Spec: VerifyPassword, POST /users/{user_id}/verify_password.
+func (a *API) VerifyPassword(ctx context.Context, id string, password secret.String) error {
+	if err := checkID("VerifyPassword", id); err != nil {
+		return err
+	}
+	users := user.Client{Backend: a.backend}
+	answer, err := users.VerifyPassword(ctx, &user.VerifyPasswordParams{UserID: id, Password: password.Reveal()})
+	if err != nil {
+		return callError("VerifyPassword", err)
+	}
+	if !answer.Verified {
+		return &ClerkError{Operation: "VerifyPassword", Status: http.StatusOK, cause: errUnreadable}
+	}
+	return nil
+}
+
+// TOTPVerification is what VerifyTOTP found.
+type TOTPVerification struct {
+	clerk.APIResource
+	Verified bool `json:"verified"`
+	// CodeType is "totp" or "backup_code".
+	CodeType string `json:"code_type"`
+}
+
+type verifyTOTPParams struct {
+	clerk.APIParams
+	Code string `json:"code"`
+}
+
+// VerifyTOTP checks a code from an authenticator app, or a backup code, which it uses up. A wrong one is the
+// code totp_incorrect_code. Spec: VerifyTOTP, POST /users/{user_id}/verify_totp.
+func (a *API) VerifyTOTP(ctx context.Context, id string, code secret.String) (*TOTPVerification, error) {
+	if err := checkID("VerifyTOTP", id); err != nil {
+		return nil, err
+	}
+	answer := &TOTPVerification{}
+	params := &verifyTOTPParams{Code: code.Reveal()}
+	if err := a.call(ctx, "VerifyTOTP", http.MethodPost, "/users/"+id+"/verify_totp", params, answer); err != nil {
+		return nil, err
+	}
+	if !answer.Verified {
+		return nil, &ClerkError{Operation: "VerifyTOTP", Status: http.StatusOK, cause: errUnreadable}
+	}
+	return answer, nil
+}

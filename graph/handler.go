@@ -1,0 +1,45 @@
+// Package graph serves GraphQL over HTTP: transport, limits, and errors that show nothing they should not. It knows the
+// generated schema's shape only through gqlgen's interface; server.go hands it the schema with its resolvers.
+package graph
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+const (
+	// queryCacheSize is how many parsed documents are kept.
+	queryCacheSize = 1000
+	// parserTokenLimit bounds a document. The largest that the schema has a use for takes about 300 tokens; the
+	// introspection query of common tools about 400.
+	parserTokenLimit = 2000
+)
+
+// Options are the settings of a Handler.
+type Options struct {
+	Logger *slog.Logger
+	// Introspection lets clients ask for the schema.
+	Introspection bool
+}
+
+// NewHandler serves a schema with its resolvers.
+func NewHandler(schema graphql.ExecutableSchema, opts Options) http.Handler {
+	server := handler.New(schema)
+	server.AddTransport(transport{})
+	server.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
+	server.SetParserTokenLimit(parserTokenLimit)
+	server.SetDisableSuggestion(!opts.Introspection)
+	if opts.Introspection {
+		server.Use(extension.Introspection{})
+	}
+	presenter := errorPresenter{log: opts.Logger}
+	server.SetErrorPresenter(presenter.present)
+	server.SetRecoverFunc(presenter.recovered)
+	return server
+}

@@ -1,0 +1,189 @@
+package graph
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// transport is GraphQL over HTTP (the specification of that name): POST with a JSON body for everything, GET for queries.
+// gqlgen's own transports repeat a body that they can't read, password and all, in their error.
+type transport struct{}
+
+var _ graphql.Transport = transport{}
+
+// The two media types that an answer can have. Clients that do not say get the older one.
+const (
+	mediaJSON            = "application/json"
+	mediaGraphQLResponse = "application/graphql-response+json"
+)
+
+// Supports implements [graphql.Transport]. Every request is ours to answer, the wrong ones included.
+func (transport) Supports(*http.Request) bool { return true }
+
+// Do implements [graphql.Transport].
+func (transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	answer := answerer{w: w, r: r, exec: exec, media: negotiate(r.Header.Get("Accept"))}
+	params, fault := readParams(r)
+	if fault != nil {
+		answer.fault(*fault)
+		return
+	}
+	params.Headers = r.Header
+	params.ReadTime.Start = graphql.GetStartTime(r.Context())
+	params.ReadTime.End = graphql.Now()
+
+	operation, errs := exec.CreateOperationContext(r.Context(), params)
+	if errs != nil {
+		answer.errors(operation, errs)
+		return
+	}
+	if r.Method == http.MethodGet && operation.Operation.Operation != ast.Query {
+		answer.fault(requestFault{http.StatusMethodNotAllowed, "GET runs queries only. Send mutations with POST."})
+		return
+	}
+	responses, ctx := exec.DispatchOperation(r.Context(), operation)
+	answer.write(http.StatusOK, responses(ctx))
+}
+
+// requestFault is what is wrong with a request before it gets to GraphQL. The message holds nothing of the request.
+type requestFault struct {
+	status  int
+	message string
+}
+
+func badRequest(message string) *requestFault {
+	return &requestFault{http.StatusBadRequest, message}
+}
+
+func readParams(r *http.Request) (*graphql.RawParams, *requestFault) {
+	switch r.Method {
+	case http.MethodPost:
+		return readBody(r)
+	case http.MethodGet:
+		return readQuery(r)
+	default:
+		return nil, &requestFault{http.StatusMethodNotAllowed, "Use POST, or GET for queries."}
+	}
+}
+
+// requestBody is a GraphQL request. A pointer tells a field that is missing from one that is empty.
+type requestBody struct {
+	Query         *string        `json:"query"`
+	OperationName string         `json:"operationName"`
+	Variables     map[string]any `json:"variables"`
+	Extensions    map[string]any `json:"extensions"`
+}
+
+func (b requestBody) params() (*graphql.RawParams, *requestFault) {
+	if b.Query == nil || strings.TrimSpace(*b.Query) == "" {
+		return nil, badRequest("The request has no query.")
+	}
+	return &graphql.RawParams{
+		Query:         *b.Query,
+		OperationName: b.OperationName,
+		Variables:     b.Variables,
+		Extensions:    b.Extensions,
+	}, nil
+}
+
+func readBody(r *http.Request) (*graphql.RawParams, *requestFault) {
+	media, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != mediaJSON || parameters["charset"] != "" && !strings.EqualFold(parameters["charset"], "utf-8") {
+		return nil, &requestFault{http.StatusUnsupportedMediaType, "Content-Type must be application/json."}
+	}
+	var body requestBody
+	if err := decodeJSON(r.Body, &body); err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, &requestFault{http.StatusRequestEntityTooLarge, "The request body is too large."}
+		}
+		return nil, badRequest("The request body is not a JSON object with the fields of a GraphQL request.")
+	}
+	return body.params()
+}
+
+func readQuery(r *http.Request) (*graphql.RawParams, *requestFault) {
+	query := r.URL.Query()
+	var body requestBody
+	if query.Has("query") {
+		text := query.Get("query")
+		body.Query = &text
+	}
+	body.OperationName = query.Get("operationName")
+	for name, into := range map[string]*map[string]any{"variables": &body.Variables, "extensions": &body.Extensions} {
+		if text := query.Get(name); text != "" {
+			if err := decodeJSON(strings.NewReader(text), into); err != nil {
+				return nil, badRequest("The query parameters variables and extensions must be JSON objects.")
+			}
+		}
+	}
+	return body.params()
+}
+
+// decodeJSON reads one JSON value and nothing after it. Numbers stay as they were written.
+func decodeJSON(r io.Reader, into any) error {
+	decoder := json.NewDecoder(r)
+	decoder.UseNumber()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.Join(errors.New("something follows the JSON value"), err)
+	}
+	return nil
+}
+
+// negotiate returns the media type to answer with: the first one in the Accept header that is ours.
+func negotiate(accept string) string {
+	for part := range strings.SplitSeq(accept, ",") {
+		media, _, err := mime.ParseMediaType(strings.TrimSpace(part))
+		if err == nil && (media == mediaJSON || media == mediaGraphQLResponse) {
+			return media
+		}
+	}
+	return mediaJSON
+}
+
+// answerer writes the one answer to a request.
+type answerer struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	exec  graphql.GraphExecutor
+	media string
+}
+
+// fault answers a request that never got to GraphQL.
+func (a answerer) fault(fault requestFault) {
+	err := &gqlerror.Error{Message: fault.message}
+	errcode.Set(err, codeBadRequest)
+	if fault.status == http.StatusMethodNotAllowed {
+		a.w.Header().Set("Allow", "GET, POST")
+	}
+	a.write(fault.status, a.exec.DispatchError(a.r.Context(), gqlerror.List{err}))
+}
+
+// errors answers a document that was not run. Clients of the older media type expect status 200 with it.
+func (a answerer) errors(operation *graphql.OperationContext, errs gqlerror.List) {
+	status := http.StatusOK
+	if a.media == mediaGraphQLResponse {
+		status = http.StatusBadRequest
+	}
+	a.write(status, a.exec.DispatchError(graphql.WithOperationContext(a.r.Context(), operation), errs))
+}
+
+func (a answerer) write(status int, response *graphql.Response) {
+	a.w.Header().Set("Content-Type", a.media+"; charset=utf-8")
+	a.w.Header().Set("Cache-Control", "no-store")
+	a.w.WriteHeader(status)
+	// The client may be gone. What it asked for has happened all the same, and there is nobody left to tell.
+	_ = json.NewEncoder(a.w).Encode(response)
+}

@@ -1,0 +1,43 @@
+package resolvers
+
+import (
+	"context"
+
+	"clerkql/clerksvc"
+	"clerkql/graph/model"
+)
+
+// RequestPasswordReset resolves Mutation.requestPasswordReset.
+func (m mutation) RequestPasswordReset(ctx context.Context, input model.RequestPasswordResetInput) (model.RequestPasswordResetResult, error) {
+	signInID, err := m.service.RequestPasswordReset(ctx, input.Email)
+	return result(err, func() model.RequestPasswordResetResult {
+		return model.PasswordResetSent{SignInID: signInID}
+	})
+}
+
+// ResetPassword resolves Mutation.resetPassword.
+func (m mutation) ResetPassword(ctx context.Context, input model.ResetPasswordInput) (model.ResetPasswordResult, error) {
+	signedIn, err := m.service.ResetPassword(ctx, clerksvc.ResetPasswordInput{
+		SignInID:    input.SignInID,
+		Code:        input.Code,
+		NewPassword: input.NewPassword,
+	})
+	return result(err, func() model.ResetPasswordResult { return sessionMember(signedIn) })
+}
+
+// PasswordPolicy resolves Query.passwordPolicy.
+func (q query) PasswordPolicy(context.Context) (*model.PasswordPolicy, error) {
+	policy := q.service.PasswordPolicy()
+	answer := &model.PasswordPolicy{
+		MinLength: policy.MinLength,
+		MaxLength: policy.MaxLength,
+		MaxBytes:  policy.MaxBytes,
+	}
+	for _, rule := range policy.Rules {
+		answer.Rules = append(answer.Rules, model.PasswordRequirement{
+			Rule:    model.PasswordRule(rule),
+			Message: passwordRuleMessage(rule),
+		})
+	}
+	return answer, nil
+}

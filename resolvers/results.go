@@ -1,0 +1,190 @@
+package resolvers
+
+import (
+	"errors"
+	"math"
+	"time"
+
+	"clerkql/clerksvc"
+	"clerkql/graph/model"
+)
+
+// result returns the member of the union U for the end of a flow: success if err is nil, otherwise the member for the
+// outcome that err is. An outcome that the union has no member for is told as ServiceUnavailable. An error that is no
+// outcome is a fault, and stays an error.
+func result[U any](err error, success func() U) (U, error) {
+	if err == nil {
+		return success(), nil
+	}
+	member := memberFor(err)
+	if member == nil {
+		var none U
+		return none, err
+	}
+	if fitting, ok := member.(U); ok {
+		return fitting, nil
+	}
+	return model.UserError(unavailable(0)).(U), nil
+}
+
+// memberFor is the one mapping from domain errors to union members. It returns nil for an error that is none.
+func memberFor(err error) model.UserError {
+	var (
+		invalid  *clerksvc.InvalidInputError
+		rejected *clerksvc.PasswordRejectedError
+		code     *clerksvc.InvalidCodeError
+		email    *clerksvc.EmailNotVerifiedError
+		factor   *clerksvc.SecondFactorRequiredError
+		locked   *clerksvc.AccountLockedError
+		limited  *clerksvc.RateLimitedError
+		down     *clerksvc.UnavailableError
+	)
+	switch {
+	case errors.As(err, &invalid):
+		return invalidInput(invalid)
+	case errors.As(err, &rejected):
+		return passwordRejected(rejected)
+	case errors.As(err, &email):
+		return emailNotVerified(email)
+	case errors.As(err, &factor):
+		return secondFactorRequired(factor)
+	case errors.As(err, &code):
+		return model.InvalidCode{
+			Message:           "That code is not right, or can no longer be used.",
+			Code:              model.ErrorCodeInvalidCode,
+			AttemptsRemaining: code.AttemptsRemaining,
+		}
+	case errors.As(err, &locked):
+		return model.AccountLocked{
+			Message:          "This account is locked.",
+			Code:             model.ErrorCodeAccountLocked,
+			LockedForSeconds: optionalSeconds(locked.RetryAfter),
+		}
+	case errors.As(err, &limited):
+		return model.RateLimited{
+			Message:           "Too many requests. Wait a moment before trying again.",
+			Code:              model.ErrorCodeRateLimited,
+			RetryAfterSeconds: seconds(limited.RetryAfter),
+		}
+	case errors.As(err, &down):
+		return unavailable(down.RetryAfter)
+	}
+	return plainMember(err)
+}
+
+// plainMember maps the outcomes that carry nothing but themselves.
+func plainMember(err error) model.UserError {
+	switch {
+	case errors.Is(err, clerksvc.ErrEmailTaken):
+		return model.EmailTaken{
+			Message: "There is an account with this address already.",
+			Code:    model.ErrorCodeEmailTaken,
+		}
+	case errors.Is(err, clerksvc.ErrSignUpRestricted):
+		return model.SignUpRestricted{
+			Message: "This address can't sign up here.",
+			Code:    model.ErrorCodeSignUpRestricted,
+		}
+	case errors.Is(err, clerksvc.ErrInvalidCredentials):
+		return model.InvalidCredentials{
+			Message: "Address or password is not right.",
+			Code:    model.ErrorCodeInvalidCredentials,
+		}
+	case errors.Is(err, clerksvc.ErrVerificationExpired):
+		return model.VerificationExpired{
+			Message: "This can no longer be used. Ask for a new code, or begin again.",
+			Code:    model.ErrorCodeVerificationExpired,
+		}
+	case errors.Is(err, clerksvc.ErrAlreadyVerified):
+		return model.AlreadyVerified{
+			Message: "This address is verified already. Sign in with your password.",
+			Code:    model.ErrorCodeAlreadyVerified,
+		}
+	case errors.Is(err, clerksvc.ErrAccountBanned):
+		return model.AccountBanned{
+			Message: "This account may not sign in.",
+			Code:    model.ErrorCodeAccountBanned,
+		}
+	default:
+		return nil
+	}
+}
+
+func unavailable(retryAfter time.Duration) model.ServiceUnavailable {
+	return model.ServiceUnavailable{
+		Message:           "This can't be done right now. Try again in a moment.",
+		Code:              model.ErrorCodeServiceUnavailable,
+		RetryAfterSeconds: seconds(retryAfter),
+	}
+}
+
+func invalidInput(err *clerksvc.InvalidInputError) model.InvalidInput {
+	member := model.InvalidInput{
+		Message: "Some of what was entered can't be used.",
+		Code:    model.ErrorCodeInvalidInput,
+	}
+	for _, field := range err.Fields {
+		member.Fields = append(member.Fields, model.InvalidField{
+			Name:    field.Name,
+			Reason:  model.InvalidFieldReason(field.Reason),
+			Message: fieldMessage(field.Reason),
+		})
+	}
+	return member
+}
+
+func passwordRejected(err *clerksvc.PasswordRejectedError) model.PasswordRejected {
+	member := model.PasswordRejected{
+		Message: "This password can't be used. Choose another.",
+		Code:    model.ErrorCodePasswordRejected,
+	}
+	for _, rule := range err.Violations {
+		member.Violations = append(member.Violations, model.PasswordViolation{
+			Rule:    model.PasswordRule(rule),
+			Message: passwordRuleMessage(rule),
+		})
+	}
+	if err.SignInID != "" {
+		member.SignInID = &err.SignInID
+	}
+	return member
+}
+
+func emailNotVerified(err *clerksvc.EmailNotVerifiedError) model.EmailNotVerified {
+	member := model.EmailNotVerified{
+		Message:        "The address is not verified yet. Enter the code that was mailed to it.",
+		Code:           model.ErrorCodeEmailNotVerified,
+		EmailAddressID: err.EmailAddressID,
+	}
+	if err.Sent != nil {
+		member.VerificationID = &err.Sent.VerificationID
+		member.CodeExpiresAt = &err.Sent.ExpiresAt
+	} else {
+		member.ResendAfterSeconds = optionalSeconds(&err.RetryAfter)
+	}
+	return member
+}
+
+func secondFactorRequired(err *clerksvc.SecondFactorRequiredError) model.SecondFactorRequired {
+	member := model.SecondFactorRequired{
+		Message:   "This account has a second factor.",
+		Code:      model.ErrorCodeSecondFactorRequired,
+		SignInID:  &err.SignInID,
+		NextSteps: []model.SecondFactorStrategy{},
+	}
+	for _, step := range err.NextSteps {
+		member.NextSteps = append(member.NextSteps, model.SecondFactorStrategy(step))
+	}
+	return member
+}
+
+// seconds rounds a wait up to whole seconds, at least one.
+func seconds(d time.Duration) int { return max(1, int(math.Ceil(d.Seconds()))) }
+
+func optionalSeconds(d *time.Duration) *int {
+	if d == nil {
+		return nil
+	}
+	whole := seconds(*d)
+	return &whole
+}

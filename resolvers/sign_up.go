@@ -1,0 +1,44 @@
+package resolvers
+
+import (
+	"context"
+
+	"clerkql/clerksvc"
+	"clerkql/graph/model"
+)
+
+// SignUp resolves Mutation.signUp.
+func (m mutation) SignUp(ctx context.Context, input model.SignUpInput) (model.SignUpResult, error) {
+	started, err := m.service.SignUp(ctx, clerksvc.SignUpInput{
+		Email:     input.Email,
+		Password:  input.Password,
+		FirstName: input.FirstName,
+		LastName:  input.LastName,
+	})
+	return result(err, func() model.SignUpResult {
+		return model.VerificationRequired{
+			UserID:         &started.UserID,
+			EmailAddressID: started.EmailAddressID,
+			VerificationID: started.VerificationID,
+			ExpiresAt:      started.ExpiresAt,
+		}
+	})
+}
+
+// VerifyEmail resolves Mutation.verifyEmail.
+func (m mutation) VerifyEmail(ctx context.Context, input model.VerifyEmailInput) (model.VerifyEmailResult, error) {
+	signedIn, err := m.service.VerifyEmail(ctx, clerksvc.VerifyEmailInput{
+		EmailAddressID: input.EmailAddressID,
+		VerificationID: input.VerificationID,
+		Code:           input.Code,
+	})
+	return result(err, func() model.VerifyEmailResult { return sessionMember(signedIn) })
+}
+
+// ResendVerification resolves Mutation.resendVerification.
+func (m mutation) ResendVerification(ctx context.Context, input model.ResendVerificationInput) (model.ResendVerificationResult, error) {
+	sent, err := m.service.ResendVerification(ctx, input.EmailAddressID)
+	return result(err, func() model.ResendVerificationResult {
+		return model.VerificationSent{VerificationID: sent.VerificationID, ExpiresAt: sent.ExpiresAt}
+	})
+}

@@ -1,0 +1,206 @@
+// Command clerkql is a GraphQL authentication API in front of Clerk. See README.md, or run it with --help.
+package main
+
+//go:generate go run github.com/99designs/gqlgen generate
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql/playground"
+	"github.com/go-chi/chi/v5"
+
+	"clerkql/clerkemu"
+	"clerkql/clerksvc"
+	"clerkql/graph"
+	"clerkql/graph/generated"
+	"clerkql/internal/config"
+	"clerkql/internal/httpserver"
+	"clerkql/internal/middleware"
+	"clerkql/internal/seal"
+	"clerkql/internal/secret"
+	"clerkql/internal/telemetry"
+	"clerkql/resolvers"
+)
+
+//go:embed schema.graphqls
+var schema string
+
+// maxBodyBytes bounds a request body. The longest GraphQL document with its variables takes a few kilobytes.
+const maxBodyBytes = 64 << 10
+
+// devCodeAttempts is how many times the embedded Clerk lets a code be tried.
+const devCodeAttempts = 5
+
+// errUsage is a command line or environment that can't be used.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the next one ends the program at once.
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "clerkql:", err)
+		os.Exit(1)
+	}
+}
+
+// run does what args say until it is done or ctx ends. Settings that args do not have come from the environment.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	line, err := config.Parse(args, stdout, stderr)
+	if err != nil {
+		for problem := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintln(stderr, "clerkql:", problem)
+		}
+		return errUsage
+	}
+	switch line.Command {
+	case "dev":
+		return dev(ctx, line.Dev, stdout, stderr)
+	case "serve":
+		return serve(ctx, line.Serve, stderr)
+	case "emulator":
+		return emulator(ctx, line.Emulator, stdout, stderr)
+	case "schema":
+		_, err = io.WriteString(stdout, schema)
+	case "version":
+		_, err = fmt.Fprintln(stdout, "clerkql", version())
+	}
+	return err
+}
+
+func dev(ctx context.Context, cfg config.Dev, stdout, stderr io.Writer) error {
+	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == "json")
+	clerk, err := clerkemu.New(clerkemu.Options{Addr: cfg.EmulatorAddr, CodeAttempts: devCodeAttempts, Logger: log})
+	if err != nil {
+		return err
+	}
+	if err := clerk.Start(); err != nil {
+		return err
+	}
+	log.WarnContext(ctx, "handles are sealed with a random key: they stop working when this process ends")
+	key := secret.New(clerk.SecretKey())
+	handler, err := newHandler(clerkAccess{
+		url: clerk.APIURL(), key: key, issuer: clerk.Issuer(), codeAttempts: devCodeAttempts,
+	}, [][]byte{seal.RandomKey()}, cfg.HTTP, cfg.Flows, true, log)
+	if err == nil {
+		err = httpserver.Run(ctx, serverOptions(cfg.HTTP, handler, log), func(url string) {
+			fmt.Fprintf(stdout, devBanner, url, clerk.URL())
+		})
+	}
+	return errors.Join(err, clerk.Close())
+}
+
+const devBanner = `
+ClerkQL is running, with an embedded Clerk in place of the real one.
+
+  Playground   %[1]s/
+  GraphQL      %[1]s/graphql
+  Mailbox      %[2]s/mailbox
+
+Paste this into the Playground, then read the code in the mailbox:
+
+  mutation {
+    signUp(input: { email: "ada@example.com", password: "difference engine" }) {
+      __typename
+      ... on VerificationRequired { emailAddressId verificationId expiresAt }
+      ... on UserError { code message }
+    }
+  }
+
+`
+
+func serve(ctx context.Context, cfg config.Serve, stderr io.Writer) error {
+	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == "json")
+	handler, err := newHandler(clerkAccess{
+		url: cfg.ClerkAPIURL, key: cfg.ClerkSecretKey, issuer: cfg.ClerkFrontendAPIURL, codeAttempts: cfg.CodeAttempts,
+	}, cfg.Keys(), cfg.HTTP, cfg.Flows, cfg.Playground, log)
+	if err != nil {
+		return err
+	}
+	return httpserver.Run(ctx, serverOptions(cfg.HTTP, handler, log), func(url string) {
+		log.InfoContext(ctx, "serving", slog.String("graphql", url+"/graphql"))
+	})
+}
+
+func emulator(ctx context.Context, cfg config.Emulator, stdout, stderr io.Writer) error {
+	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == "json")
+	clerk, err := clerkemu.New(clerkemu.Options{Addr: cfg.Addr, Production: cfg.Production, Logger: log})
+	if err != nil {
+		return err
+	}
+	if err := clerk.Start(); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "CLERK_API_URL=%s\nCLERK_SECRET_KEY=%s\nMailbox: %s/mailbox\n", clerk.APIURL(), clerk.SecretKey(), clerk.URL())
+	<-ctx.Done()
+	return clerk.Close()
+}
+
+// clerkAccess is which Clerk instance the flows run against.
+type clerkAccess struct {
+	url          string
+	key          secret.String
+	issuer       string
+	codeAttempts int
+}
+
+// newHandler wires the API: middleware, GraphQL, resolvers, flows, Clerk.
+func newHandler(clerk clerkAccess, keys [][]byte, cfg config.HTTP, flows config.Flows, open bool, log *slog.Logger) (http.Handler, error) {
+	keyring, err := seal.NewKeyring(time.Now, keys...)
+	if err != nil {
+		return nil, err
+	}
+	service, err := clerksvc.New(clerksvc.Config{
+		API:               clerksvc.NewAPI(clerksvc.APIConfig{URL: clerk.url, SecretKey: clerk.key, Timeout: flows.ClerkTimeout}),
+		Keys:              keyring,
+		Logger:            log,
+		Now:               time.Now,
+		SessionMode:       clerksvc.SessionMode(flows.SessionMode).Resolve(clerk.key),
+		PasswordPolicy:    clerksvc.DefaultPasswordPolicy(),
+		Timeout:           flows.MutationTimeout,
+		Issuer:            clerk.issuer,
+		AuthorizedParties: flows.AuthorizedParties,
+		CodeAttempts:      clerk.codeAttempts,
+	})
+	if err != nil {
+		return nil, err
+	}
+	executable := generated.NewExecutableSchema(generated.Config{Resolvers: resolvers.New(service)})
+
+	router := chi.NewRouter()
+	router.Use(middleware.Stack(middleware.Options{Logger: log, TrustedProxies: cfg.TrustedProxies, MaxBodyBytes: maxBodyBytes})...)
+	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	router.Handle("/graphql", graph.NewHandler(executable, graph.Options{Logger: log, Introspection: open}))
+	if open {
+		router.Get("/", playground.Handler("ClerkQL", "/graphql"))
+	}
+	return router, nil
+}
+
+func serverOptions(cfg config.HTTP, handler http.Handler, log *slog.Logger) httpserver.Options {
+	return httpserver.Options{Addr: cfg.Addr, Handler: handler, Logger: log, ShutdownTimeout: cfg.ShutdownTimeout}
+}
+
+// version returns the version that the build recorded.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,312 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"clerkql/clerkemu"
+)
+
+// fieldProblem formats an InvalidInput's fields as "name:REASON name:REASON".
+func fieldProblems(result member) string {
+	var problems []string
+	fields, _ := result["fields"].([]any)
+	for _, field := range fields {
+		f, _ := field.(map[string]any)
+		problems = append(problems, fmt.Sprintf("%v:%v", f["name"], f["reason"]))
+	}
+	return strings.Join(problems, " ")
+}
+
+// violations formats a PasswordRejected's violations as "RULE RULE".
+func violations(result member) string {
+	var rules []string
+	list, _ := result["violations"].([]any)
+	for _, violation := range list {
+		v, _ := violation.(map[string]any)
+		rules = append(rules, fmt.Sprint(v["rule"]))
+	}
+	return strings.Join(rules, " ")
+}
+
+// TestBadFields has what is refused before Clerk is asked: every row must make no call.
+func TestBadFields(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk)
+	long := strings.Repeat("x", 10_000)
+	verification := a.signUp(t, clerk, "table@example.com", password)
+	addressID, verificationID := verification["emailAddressId"], verification["verificationId"]
+	resetID := a.want(t, "PasswordResetSent", "requestPasswordReset", map[string]any{"email": "table@example.com"})["signInId"]
+
+	for _, row := range []struct {
+		name     string
+		mutation string
+		input    map[string]any
+		want     string // typename and what it tells
+	}{
+		{"empty address", "signUp", map[string]any{"email": "", "password": password}, "InvalidInput email:REQUIRED"},
+		{"blank address", "signIn", map[string]any{"email": "  ", "password": password}, "InvalidInput email:REQUIRED"},
+		{"no @", "signUp", map[string]any{"email": "ada", "password": password}, "InvalidInput email:INVALID_FORMAT"},
+		{"two @", "signUp", map[string]any{"email": "a@b@example.com", "password": password}, "InvalidInput email:INVALID_FORMAT"},
+		{"a display name", "signUp", map[string]any{"email": "Ada <ada@example.com>", "password": password}, "InvalidInput email:INVALID_FORMAT"},
+		{"two addresses", "requestPasswordReset", map[string]any{"email": "a@example.com,b@example.com"}, "InvalidInput email:INVALID_FORMAT"},
+		{"a quoted local part", "requestPasswordReset", map[string]any{"email": `"a b"@example.com`}, "InvalidInput email:INVALID_FORMAT"},
+		{"an address with a line feed", "requestPasswordReset", map[string]any{"email": "ada@example.com\r\nBcc: eve@example.com"}, "InvalidInput email:INVALID_CHARACTERS"},
+		{"an address with a NUL", "signIn", map[string]any{"email": "ada\x00@example.com", "password": password}, "InvalidInput email:INVALID_CHARACTERS"},
+		{"an oversized address", "signUp", map[string]any{"email": long + "@example.com", "password": password}, "InvalidInput email:TOO_LONG"},
+		{"an oversized name", "signUp", map[string]any{"email": email, "password": password, "firstName": long}, "InvalidInput firstName:TOO_LONG"},
+		{"a name with a control character", "signUp", map[string]any{"email": email, "password": password, "lastName": "Love\x07lace"}, "InvalidInput lastName:INVALID_CHARACTERS"},
+		{"several fields", "signUp", map[string]any{"email": "ada", "password": "", "firstName": long}, "InvalidInput email:INVALID_FORMAT firstName:TOO_LONG password:REQUIRED"},
+		{"no password", "signIn", map[string]any{"email": email, "password": ""}, "InvalidInput password:REQUIRED"},
+		{"a password of 10 000 bytes to sign in", "signIn", map[string]any{"email": email, "password": long}, "InvalidInput password:TOO_LONG"},
+		{"a password of 10 000 bytes to sign up", "signUp", map[string]any{"email": email, "password": long}, "PasswordRejected MAX_LENGTH MAX_BYTES"},
+		{"a password of 7 characters", "signUp", map[string]any{"email": email, "password": "1234567"}, "PasswordRejected MIN_LENGTH"},
+		{"a password of 30 characters and 90 bytes", "signUp", map[string]any{"email": email, "password": strings.Repeat("密", 30)}, "PasswordRejected MAX_BYTES"},
+		{"a password that is the address", "signUp", map[string]any{"email": email, "password": "ADA@example.com"}, "PasswordRejected NOT_IDENTIFIER"},
+		{"a password with a control character", "signUp", map[string]any{"email": email, "password": "difference\x00engine"}, "InvalidInput password:INVALID_CHARACTERS"},
+		{"no code", "verifyEmail", map[string]any{"emailAddressId": addressID, "verificationId": verificationID, "code": " "}, "InvalidInput code:REQUIRED"},
+		{"letters for a code", "verifyEmail", map[string]any{"emailAddressId": addressID, "verificationId": verificationID, "code": "abcdef"}, "InvalidInput code:INVALID_FORMAT"},
+		{"a code of five digits", "verifyEmail", map[string]any{"emailAddressId": addressID, "verificationId": verificationID, "code": "12345"}, "InvalidInput code:INVALID_FORMAT"},
+		{"an oversized code", "resetPassword", map[string]any{"signInId": resetID, "code": long, "newPassword": newPassword}, "InvalidInput code:TOO_LONG"},
+		{"digits that are not ASCII", "resetPassword", map[string]any{"signInId": resetID, "code": "١٢٣٤٥٦", "newPassword": newPassword}, "InvalidInput code:INVALID_FORMAT"},
+		{"a new password of 7 characters", "resetPassword", map[string]any{"signInId": resetID, "code": "123456", "newPassword": "1234567"}, "PasswordRejected MIN_LENGTH"},
+		{"an empty new password", "resetPassword", map[string]any{"signInId": resetID, "code": "123456", "newPassword": ""}, "InvalidInput newPassword:REQUIRED"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			clerk.ResetCalls()
+			result := a.do(t, row.mutation, row.input)
+			got := strings.TrimSpace(result.typename() + " " + fieldProblems(result) + violations(result))
+			if got != row.want {
+				t.Errorf("got %s, want %s", got, row.want)
+			}
+			if calls := clerk.Calls(); len(calls) > 0 {
+				t.Errorf("Clerk was called: %v", calls)
+			}
+		})
+	}
+	if _, exists := clerk.UserByEmail(email); exists {
+		t.Error("an account was made")
+	}
+}
+
+// TestBadHandles sends every handle that is not the right one to every field that takes a handle.
+func TestBadHandles(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk)
+	other := startAPI(t, clerk, "--handle-keys="+strings.Repeat("ab", 32))
+	verify := a.signUp(t, clerk, email, password)
+	reset := a.reset(t, clerk, email, newPassword)
+	foreign := other.signUp(t, clerk, "foreign@example.com", password)
+
+	altered := func(handle any) string {
+		text := handle.(string)
+		middle := len(text) / 2
+		return text[:middle] + strings.Map(func(r rune) rune { return map[bool]rune{true: 'B', false: 'A'}[r == 'A'] }, text[middle:middle+1]) + text[middle+1:]
+	}
+	bad := func(right any, otherPurposes ...any) map[string]any {
+		text := right.(string)
+		handles := map[string]any{
+			"empty": "", "text": "let me in", "cut short": text[:len(text)-1], "longer": text + "A", "altered": altered(text),
+			"a Clerk id": "idn_2abcdefghijklmnopqrstuvwxyz", "a path": "idn_1/../../users/user_1", "huge": strings.Repeat("v4.local.", 5000),
+		}
+		for i, purpose := range otherPurposes {
+			handles[fmt.Sprintf("of another purpose (%d)", i+1)] = purpose
+		}
+		return handles
+	}
+	for _, field := range []struct {
+		mutation, field string
+		input           map[string]any
+		bad             map[string]any
+	}{
+		{"verifyEmail", "emailAddressId", verify, bad(verify["emailAddressId"], verify["verificationId"], reset["signInId"])},
+		{"verifyEmail", "verificationId", verify, bad(verify["verificationId"], verify["emailAddressId"], reset["signInId"], foreign["verificationId"])},
+		{"resendVerification", "emailAddressId", map[string]any{}, bad(verify["emailAddressId"], verify["verificationId"], reset["signInId"])},
+		{"resetPassword", "signInId", reset, bad(reset["signInId"], verify["emailAddressId"], verify["verificationId"])},
+	} {
+		for name, handle := range field.bad {
+			t.Run(field.mutation+" with "+field.field+" "+name, func(t *testing.T) {
+				input := map[string]any{}
+				for key, value := range field.input {
+					input[key] = value
+				}
+				input[field.field] = handle
+				clerk.ResetCalls()
+				result := a.want(t, "InvalidInput", field.mutation, input)
+				if problems := fieldProblems(result); problems != field.field+":INVALID_HANDLE" {
+					t.Errorf("fields: %s", problems)
+				}
+				if calls := clerk.Calls(); len(calls) > 0 {
+					t.Errorf("Clerk was called: %v", calls)
+				}
+			})
+		}
+	}
+
+	t.Run("the verification of another address", func(t *testing.T) {
+		second := a.signUp(t, clerk, "second@example.com", password)
+		input := map[string]any{"emailAddressId": verify["emailAddressId"], "verificationId": second["verificationId"], "code": second["code"]}
+		if problems := fieldProblems(a.want(t, "InvalidInput", "verifyEmail", input)); problems != "verificationId:INVALID_HANDLE" {
+			t.Errorf("fields: %s", problems)
+		}
+	})
+	// After all that, the right handles still do their work.
+	a.want(t, "SessionCreated", "verifyEmail", verify)
+	a.want(t, "SessionCreated", "resetPassword", a.reset(t, clerk, email, newPassword))
+}
+
+func TestWrongExpiredAndReusedCodes(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk)
+
+	t.Run("wrong, until it fails for good", func(t *testing.T) {
+		verify := a.signUp(t, clerk, "wrong@example.com", password)
+		right := verify["code"]
+		for remaining := 4; remaining >= 1; remaining-- {
+			verify["code"] = wrong(right.(string))
+			if got := a.want(t, "InvalidCode", "verifyEmail", verify)["attemptsRemaining"]; got != float64(remaining) {
+				t.Errorf("attemptsRemaining = %v, want %d", got, remaining)
+			}
+		}
+		a.want(t, "VerificationExpired", "verifyEmail", verify)
+		verify["code"] = right
+		a.want(t, "VerificationExpired", "verifyEmail", verify)
+
+		resent := a.want(t, "VerificationSent", "resendVerification", map[string]any{"emailAddressId": verify["emailAddressId"]})
+		verify["verificationId"], verify["code"] = resent["verificationId"], code(t, clerk, "wrong@example.com")
+		a.want(t, "SessionCreated", "verifyEmail", verify)
+	})
+	t.Run("with spaces", func(t *testing.T) {
+		verify := a.signUp(t, clerk, "spaces@example.com", password)
+		digits := verify["code"].(string)
+		verify["code"] = " " + digits[:3] + " " + digits[3:] + "\n"
+		a.want(t, "SessionCreated", "verifyEmail", verify)
+	})
+	t.Run("expired at Clerk", func(t *testing.T) {
+		verify := a.signUp(t, clerk, "expired@example.com", password)
+		clerk.FastForward(11 * time.Minute)
+		a.want(t, "VerificationExpired", "verifyEmail", verify)
+	})
+	t.Run("used twice", func(t *testing.T) {
+		verify := a.signUp(t, clerk, "twice@example.com", password)
+		a.want(t, "SessionCreated", "verifyEmail", verify)
+		user, _ := clerk.UserByEmail("twice@example.com")
+		a.want(t, "AlreadyVerified", "verifyEmail", verify)
+		a.want(t, "AlreadyVerified", "resendVerification", map[string]any{"emailAddressId": verify["emailAddressId"]})
+		if sessions := clerk.Sessions(user.ID); len(sessions) != 1 {
+			t.Errorf("%d sessions, want the first alone", len(sessions))
+		}
+	})
+	t.Run("of a reset", func(t *testing.T) {
+		seed(t, clerk, ada())
+		reset := a.reset(t, clerk, email, newPassword)
+		right := reset["code"]
+		reset["code"] = wrong(right.(string))
+		for range 7 {
+			if got := a.want(t, "InvalidCode", "resetPassword", reset)["attemptsRemaining"]; got != nil {
+				t.Errorf("attemptsRemaining = %v tells that the account exists", got)
+			}
+		}
+		reset["code"] = right
+		a.want(t, "InvalidCode", "resetPassword", reset)
+		reset = a.reset(t, clerk, email, newPassword)
+		a.want(t, "SessionCreated", "resetPassword", reset)
+		a.want(t, "InvalidCode", "resetPassword", reset)
+	})
+}
+
+// TestMalformedRequests has what never gets to a mutation. None of the answers may repeat the password.
+func TestMalformedRequests(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk)
+	const secret = "hunter2-hunter2"
+	valid := `{"query":"mutation ($p: String!) { signIn(input: {email: \"ada@example.com\", password: $p}) { __typename } }","variables":{"p":"` + secret + `"}}`
+
+	for _, row := range []struct {
+		name   string
+		body   string
+		header http.Header
+		status int
+		code   string
+	}{
+		{"empty body", "", nil, 400, "BAD_REQUEST"},
+		{"not JSON", "password=" + secret, nil, 400, "BAD_REQUEST"},
+		{"JSON cut short", valid[:len(valid)-3], nil, 400, "BAD_REQUEST"},
+		{"something after the JSON", valid + valid, nil, 400, "BAD_REQUEST"},
+		{"a batch", "[" + valid + "]", nil, 400, "BAD_REQUEST"},
+		{"a JSON string", `"` + secret + `"`, nil, 400, "BAD_REQUEST"},
+		{"no query", `{"variables":{"p":"` + secret + `"}}`, nil, 400, "BAD_REQUEST"},
+		{"a query that is no string", `{"query":{"password":"` + secret + `"}}`, nil, 400, "BAD_REQUEST"},
+		{"variables that are no object", `{"query":"{ __typename }","variables":"` + secret + `"}`, nil, 400, "BAD_REQUEST"},
+		{"a huge body", `{"query":"` + strings.Repeat("# "+secret+" ", 10_000) + `"}`, nil, 413, "BAD_REQUEST"},
+		{"a form", valid, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, 415, "BAD_REQUEST"},
+		{"no content type", valid, http.Header{"Content-Type": {""}}, 415, "BAD_REQUEST"},
+		{"another charset", valid, http.Header{"Content-Type": {"application/json; charset=utf-16"}}, 415, "BAD_REQUEST"},
+		{"a syntax error at the password", `{"query":"mutation { signIn(input: {email: \"a\" password \"` + secret + `\"}) { __typename } }"}`, nil, 200, "GRAPHQL_PARSE_FAILED"},
+		{"an unterminated password", `{"query":"mutation { signIn(input: {password: \"` + secret + `"}`, nil, 200, "GRAPHQL_PARSE_FAILED"},
+		{"a password in the place of a number", `{"query":"query ($n: Int) { __typename @include(if: $n) }","variables":{"n":"` + secret + `"}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"a password in the place of an enum", `{"query":"query ($n: PasswordRule!) { __typename }","variables":{"n":"` + secret + `"}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"a password in the place of an input", `{"query":"mutation ($i: SignInInput!) { signIn(input: $i) { __typename } }","variables":{"i":"` + secret + `"}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"a password without quotes", `{"query":"mutation { signIn(input: {email: \"a@example.com\", password: hunter2hunter2}) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"a number for a password, in the document", `{"query":"mutation { signIn(input: {email: \"a@example.com\", password: 90210902109021}) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"a number for a password, in the variables", `{"query":"mutation ($p: String!) { signIn(input: {email: \"a@example.com\", password: $p}) { __typename } }","variables":{"p":90210902109021}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"a number for an address", `{"query":"mutation ($p: String!) { signIn(input: {email: $p, password: \"` + secret + `\"}) { __typename } }","variables":{"p":90210902109021}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"a list for a password", `{"query":"mutation ($p: String!) { signIn(input: {email: \"a@example.com\", password: $p}) { __typename } }","variables":{"p":["` + secret + `"]}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"no password", `{"query":"mutation { signIn(input: {email: \"` + secret + `\"}) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"an unknown field", `{"query":"mutation ($i: SignInInput!) { signIn(input: $i) { __typename } }","variables":{"i":{"email":"a","password":"b","secret":"` + secret + `"}}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"a password as operation name", `{"query":"query A { __typename }","operationName":"` + secret + `"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"too many tokens", `{"query":"{ ` + strings.Repeat("__typename ", 3000) + `}"}`, nil, 200, "GRAPHQL_PARSE_FAILED"},
+		{"a syntax error for a newer client", `{"query":"{"}`, http.Header{"Accept": {"application/graphql-response+json"}}, 400, "GRAPHQL_PARSE_FAILED"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			clerk.ResetCalls()
+			got := a.post(t, row.body, row.header)
+			if got.Status != row.status || got.errorCode() != row.code {
+				t.Errorf("status %d, code %s; want %d, %s: %s", got.Status, got.errorCode(), row.status, row.code, got.Raw)
+			}
+			for _, text := range []string{"hunter2", "902109"} {
+				if strings.Contains(got.Raw, text) || strings.Contains(a.log.String(), text) {
+					t.Errorf("the password came back or was logged: %s", got.Raw)
+				}
+			}
+			if id, _ := got.Errors[0].Extensions["requestId"].(string); id == "" {
+				t.Errorf("no request id: %s", got.Raw)
+			}
+			if calls := clerk.Calls(); len(calls) > 0 {
+				t.Errorf("Clerk was called: %v", calls)
+			}
+		})
+	}
+}
+
+func TestGETRunsQueriesOnly(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk)
+	for _, row := range []struct {
+		name, query string
+		status      int
+	}{
+		{"a query", "?query=" + "%7Bviewer%7BuserId%7D%7D", 200},
+		{"a mutation", "?query=mutation%7BrequestPasswordReset(input:%7Bemail:%22ada@example.com%22%7D)%7B__typename%7D%7D", 405},
+		{"nothing", "", 400},
+		{"variables that are not JSON", "?query=%7B__typename%7D&variables=hunter2", 400},
+	} {
+		resp, err := httpClient.Get(a.url + row.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got answer
+		err = json.NewDecoder(resp.Body).Decode(&got)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != row.status {
+			t.Errorf("%s: status %d, want %d (%v)", row.name, resp.StatusCode, row.status, err)
+		}
+	}
+	if calls := clerk.Calls(); len(calls) > 0 {
+		t.Errorf("Clerk was called: %v", calls)
+	}
+}

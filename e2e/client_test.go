@@ -1,0 +1,162 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"clerkql/clerkemu"
+)
+
+// member is a union member as a client gets it.
+type member map[string]any
+
+func (m member) typename() string { return m.text("__typename") }
+
+func (m member) text(field string) string {
+	text, _ := m[field].(string)
+	return text
+}
+
+// answer is a GraphQL response.
+type answer struct {
+	Status int
+	Raw    string
+	Data   map[string]json.RawMessage `json:"data"`
+	Errors []struct {
+		Message    string         `json:"message"`
+		Extensions map[string]any `json:"extensions"`
+	} `json:"errors"`
+}
+
+// errorCode returns extensions.code of the first error.
+func (a answer) errorCode() string {
+	if len(a.Errors) == 0 {
+		return ""
+	}
+	code, _ := a.Errors[0].Extensions["code"].(string)
+	return code
+}
+
+var httpClient = &http.Client{Timeout: 30 * time.Second}
+
+// post sends a body as it is.
+func (a *api) post(t testing.TB, body string, header http.Header) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.url, bytes.NewBufferString(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	resp, err := httpClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := answer{Status: resp.StatusCode, Raw: string(raw)}
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatalf("status %d, and the answer is not JSON: %s", resp.StatusCode, raw)
+	}
+	return got
+}
+
+// query runs a document.
+func (a *api) query(t testing.TB, document string, variables map[string]any, header http.Header) answer {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": document, "variables": variables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.post(t, string(body), header)
+}
+
+// do runs a mutation and returns the member that it ended with. A GraphQL error fails the test.
+func (a *api) do(t testing.TB, mutation string, input map[string]any) member {
+	t.Helper()
+	got := a.query(t, contract.document(mutation), map[string]any{"input": input}, nil)
+	if len(got.Errors) > 0 || got.Status != http.StatusOK {
+		t.Fatalf("%s: status %d: %s", mutation, got.Status, got.Raw)
+	}
+	var result member
+	if err := json.Unmarshal(got.Data["result"], &result); err != nil {
+		t.Fatal(err)
+	}
+	contract.saw(mutation, result.typename())
+	a.remember(input)
+	a.remember(result)
+	return result
+}
+
+// secretFields are those whose values must not be in any log.
+var secretFields = []string{
+	"email", "password", "newPassword", "code", "emailAddressId", "verificationId", "signInId", "sessionToken", "ticket",
+}
+
+// remember keeps the secrets of an input or a result, for stop to look for in the log.
+func (a *api) remember(values map[string]any) {
+	a.log.mu.Lock()
+	defer a.log.mu.Unlock()
+	for _, field := range secretFields {
+		// Short values can't be told from the rest of a log, and a member's code is public.
+		if text, ok := values[field].(string); ok && len(text) >= 6 && values["message"] == nil {
+			a.log.secrets = append(a.log.secrets, text)
+		}
+	}
+}
+
+// want runs a mutation and fails the test unless it ends with this member.
+func (a *api) want(t testing.TB, typename, mutation string, input map[string]any) member {
+	t.Helper()
+	result := a.do(t, mutation, input)
+	if result.typename() != typename {
+		t.Fatalf("%s answered %v, want %s", mutation, result, typename)
+	}
+	return result
+}
+
+// code returns the newest code in the mailbox of an address.
+func code(t testing.TB, clerk *clerkemu.Server, to string) string {
+	t.Helper()
+	mail := clerk.Mail(to)
+	if len(mail) == 0 {
+		t.Fatalf("no mail to %s", to)
+	}
+	return mail[0].Code
+}
+
+// wrong returns a code that is not this one.
+func wrong(code string) string {
+	return strings.Map(func(digit rune) rune { return '0' + (digit-'0'+5)%10 }, code)
+}
+
+// hangUp begins a mutation and closes the connection after a while.
+func (a *api) hangUp(t testing.TB, mutation string, input map[string]any, after time.Duration) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": contract.document(mutation), "variables": map[string]any{"input": input}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if resp, err := httpClient.Do(req); err == nil {
+		resp.Body.Close()
+		t.Fatal("the answer came before the client hung up")
+	}
+}

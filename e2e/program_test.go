@@ -1,0 +1,173 @@
+// Package e2e tests the program as users meet it: the built binary, over HTTP, in front of an embedded Clerk.
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"clerkql/clerkemu"
+)
+
+// binary is the program, built once for all tests.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "clerkql-e2e-")
+	if err != nil {
+		panic(err)
+	}
+	contract = readContract()
+	binary = filepath.Join(dir, "clerkql")
+	build := exec.Command("go", append(append([]string{"build"}, raceFlags...), "-o", binary, "clerkql")...)
+	build.Stdout, build.Stderr = os.Stdout, os.Stderr
+	if err := build.Run(); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	if unseen := contract.unseen(); code == 0 && wholeSuite() && len(unseen) > 0 {
+		fmt.Fprintln(os.Stderr, "FAIL: no test ever received", strings.Join(unseen, ", "))
+		code = 1
+	}
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// wholeSuite reports whether all tests were to run, so that a member that no test received is missed.
+func wholeSuite() bool {
+	return flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.list").Value.String() == ""
+}
+
+// handleKey seals the handles of every API that the tests start, so that one can go on where another stopped.
+var handleKey = strings.Repeat("5c", 32)
+
+// api is a running `clerkql serve`.
+type api struct {
+	url     string
+	process *exec.Cmd
+	log     *logBuffer
+	stopped chan struct{}
+}
+
+// startAPI runs `clerkql serve` in front of an embedded Clerk until the test ends.
+func startAPI(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
+	t.Helper()
+	return start(t, append([]string{
+		"serve",
+		"--addr=127.0.0.1:0",
+		"--log-format=json",
+		"--playground",
+		"--code-attempts=5",
+		"--clerk-api-url=" + clerk.APIURL(),
+		"--clerk-secret-key=" + clerk.SecretKey(),
+		"--handle-keys=" + handleKey,
+	}, flags...))
+}
+
+// start runs the program and waits until it says where it serves GraphQL.
+func start(t testing.TB, args []string) *api {
+	t.Helper()
+	a := &api{process: exec.Command(binary, args...), log: &logBuffer{}, stopped: make(chan struct{})}
+	stderr, err := a.process.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	serving := make(chan string, 1)
+	go func() {
+		defer close(a.stopped)
+		lines := bufio.NewScanner(io.TeeReader(stderr, a.log))
+		for lines.Scan() {
+			var event struct{ Msg, GraphQL string }
+			if json.Unmarshal(lines.Bytes(), &event) == nil && event.Msg == "serving" {
+				serving <- event.GraphQL
+			}
+		}
+	}()
+	t.Cleanup(func() { a.stop(t) })
+	select {
+	case a.url = <-serving:
+	case <-a.stopped:
+		t.Fatalf("the program ended at once:\n%s", a.log)
+	case <-time.After(20 * time.Second):
+		t.Fatalf("the program does not serve:\n%s", a.log)
+	}
+	return a
+}
+
+// stop ends the program as an operator would, and checks that it ended well.
+func (a *api) stop(t testing.TB) {
+	t.Helper()
+	if a.process.ProcessState != nil {
+		return
+	}
+	if err := a.process.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Error(err)
+	}
+	<-a.stopped
+	if err := a.process.Wait(); err != nil {
+		t.Errorf("the program ended with %v:\n%s", err, a.log)
+	}
+	if log := a.log.String(); strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic") {
+		t.Errorf("the program raced or panicked:\n%s", log)
+	}
+	if leaked := a.log.leaked(); len(leaked) > 0 {
+		t.Errorf("in the log of the program: %q", leaked)
+	}
+}
+
+// kill ends the program at once.
+func (a *api) kill(t testing.TB) {
+	t.Helper()
+	if err := a.process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-a.stopped
+	_ = a.process.Wait() // "signal: killed", as it should be
+}
+
+// logBuffer holds what a program wrote, and the secrets that it was given.
+type logBuffer struct {
+	mu      sync.Mutex
+	buf     bytes.Buffer
+	secrets []string
+}
+
+// leaked returns the secrets that the program wrote down.
+func (b *logBuffer) leaked() []string {
+	log := b.String()
+	var found []string
+	for _, secret := range b.secrets {
+		if regexp.MustCompile(`(^|[^0-9A-Za-z])` + regexp.QuoteMeta(secret) + `($|[^0-9A-Za-z])`).MatchString(log) {
+			found = append(found, secret)
+		}
+	}
+	return found
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"clerkql/clerkemu"
+)
+
+func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+
+const viewerDocument = `{ viewer { userId sessionId expiresAt } }`
+
+func (a *api) viewer(t testing.TB, header http.Header) (member, answer) {
+	t.Helper()
+	got := a.query(t, viewerDocument, nil, header)
+	var viewer member
+	if raw := got.Data["viewer"]; raw != nil {
+		if err := json.Unmarshal(raw, &viewer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return viewer, got
+}
+
+func TestViewer(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk)
+	user := seed(t, clerk, ada())
+	session := a.want(t, "SessionCreated", "signIn", map[string]any{"email": email, "password": password})
+
+	if viewer, got := a.viewer(t, nil); viewer != nil || got.errorCode() != "" {
+		t.Errorf("signed out: %s", got.Raw)
+	}
+	viewer, got := a.viewer(t, bearer(session.text("sessionToken")))
+	if viewer.text("userId") != user.ID || viewer.text("sessionId") != session.text("sessionId") || viewer.text("expiresAt") != session.text("expiresAt") {
+		t.Errorf("signed in: %s", got.Raw)
+	}
+
+	clerk.ResetCalls()
+	for range 10 {
+		a.viewer(t, bearer(session.text("sessionToken")))
+	}
+	if calls := clerk.Calls(); len(calls) > 0 {
+		t.Errorf("a viewer with known keys made calls: %v", calls)
+	}
+
+	altered := session.text("sessionToken")
+	altered = altered[:len(altered)-10] + strings.Repeat("A", 10)
+	for name, header := range map[string]http.Header{
+		"not a token":    bearer("let me in"),
+		"no token":       {"Authorization": {"Bearer "}},
+		"another scheme": {"Authorization": {"Basic " + session.text("sessionToken")}},
+		"altered":        bearer(altered),
+		"oversized":      bearer(strings.Repeat("A", 9000)),
+	} {
+		viewer, got := a.viewer(t, header)
+		if viewer != nil || got.errorCode() != "SESSION_TOKEN_INVALID" {
+			t.Errorf("%s: %s", name, got.Raw)
+		}
+	}
+}
+
+// TestTheIssuerIsLearned has a server that was told nothing but the secret key: it asks Clerk who issues the tokens, once.
+func TestTheIssuerIsLearned(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk)
+	seed(t, clerk, ada())
+	token := a.want(t, "SessionCreated", "signIn", map[string]any{"email": email, "password": password}).text("sessionToken")
+	clerk.ResetCalls()
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if _, got := a.viewer(t, bearer(token)); got.errorCode() != "" {
+				t.Errorf("refused: %s", got.Raw)
+			}
+		})
+	}
+	all.Wait()
+	if calls := clerk.Calls(); len(calls) != 2 {
+		t.Errorf("50 viewers made %d calls, want GetJWKS and ListDomains: %v", len(calls), calls)
+	}
+}
+
+func TestViewerWhileClerkIsDown(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	user := seed(t, clerk, ada())
+	token := clerk.SignSessionToken(clerk.SessionTokenClaims(user.ID, "sess_2abcdefghijklmnopqrstuvwxyz"))
+	a := startAPI(t, clerk)
+	inject(t, clerk, clerkemu.Fault{Operation: "GetJWKS", Kind: clerkemu.FaultDrop})
+	if _, got := a.viewer(t, bearer(token)); got.errorCode() != "SERVICE_UNAVAILABLE" {
+		t.Errorf("got %s", got.Raw)
+	}
+	clerk.ClearFaults()
+	if viewer, got := a.viewer(t, bearer(token)); viewer.text("userId") != user.ID {
+		t.Errorf("once Clerk is back: %s", got.Raw)
+	}
+}
+
+func TestPasswordPolicy(t *testing.T) {
+	a := startAPI(t, clerkemu.RunT(t))
+	got := a.query(t, `{ passwordPolicy { minLength maxLength maxBytes rules { rule message } } }`, nil, nil)
+	var policy struct {
+		MinLength, MaxLength, MaxBytes int
+		Rules                          []struct{ Rule, Message string }
+	}
+	if err := json.Unmarshal(got.Data["passwordPolicy"], &policy); err != nil {
+		t.Fatal(err)
+	}
+	if policy.MinLength != 8 || policy.MaxLength != 72 || policy.MaxBytes != 72 || len(policy.Rules) != 5 || policy.Rules[0].Message == "" {
+		t.Errorf("got %s", got.Raw)
+	}
+}

@@ -1,0 +1,32 @@
+# `make dev` runs the product, `make test` tests it. Both need Go and Git, nothing else.
+
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# The race detector needs a C compiler. Without one the tests still run, and say what they could not look for.
+RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
+
+.PHONY: dev test generate lint fmt deps
+
+dev:
+	go run . dev
+
+test:
+ifeq ($(RACE),)
+	@echo "*** SKIPPED: no C compiler, so these tests do not look for data races. Install gcc, or run: make deps ***" >&2
+	@test "$$CI" != true
+endif
+	go test $(RACE) ./...
+
+generate:
+	go generate ./...
+
+lint:
+	$(GOLANGCI_LINT) run ./...
+
+fmt:
+	$(GOLANGCI_LINT) fmt ./...
+
+# What is nice to have beyond Go and Git, on Debian: a C compiler for the race detector, curl for the walk-through.
+deps:
+	go mod download
+	command -v gcc curl >/dev/null || (apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev curl)

@@ -5,7 +5,7 @@ GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v
 # The race detector needs a C compiler. Without one the tests still run, and say what they could not look for.
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
-.PHONY: dev test generate lint fmt deps
+.PHONY: dev test generate lint fmt vulncheck deps
 
 dev:
 	go run . dev
@@ -25,6 +25,9 @@ lint:
 
 fmt:
 	$(GOLANGCI_LINT) fmt ./...
+
+vulncheck:
+	.ci/vulncheck
 
 # What is nice to have beyond Go and Git, on Debian: a C compiler for the race detector, curl for the walk-through.
 deps:

@@ -58,7 +58,8 @@ type Options struct {
 	CodeLife time.Duration
 	// CodeAttempts is how many wrong codes fail a verification. Default 5 [I].
 	CodeAttempts int
-	// ResendInterval is the shortest time between two codes to one address.
+	// ResendInterval is the shortest time between two codes to one address,
+	// unless the first has been accepted meanwhile [I].
 	// Default 30 seconds; negative turns the check off.
 	ResendInterval time.Duration
 	// RateLimit is how many Backend API calls are served in 10 seconds.

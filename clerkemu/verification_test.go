@@ -120,6 +120,17 @@ func TestResendInterval(t *testing.T) {
 	}
 }
 
+func TestResendIntervalEndsWithTheCode(t *testing.T) {
+	f := start(t, func(o *Options) { o.ResendInterval = 30 * time.Second })
+	u := f.seed("accepted@example.com")
+	path := "/email_addresses/" + u.EmailAddressID
+	id := f.ok("POST", path+"/prepare_verification", nil)["id"]
+	attempt := map[string]any{"verification_id": id, "code": f.Mail("accepted@example.com")[0].Code}
+	f.ok("POST", path+"/attempt_verification", attempt)
+	f.ok("POST", path+"/prepare_verification", nil)
+	f.do("POST", path+"/prepare_verification", nil).want(t, http.StatusTooManyRequests, "verification_code_too_many_requests")
+}
+
 func TestTestAddresses(t *testing.T) {
 	off := false
 	for name, tt := range map[string]struct {

@@ -1,0 +1,129 @@
+package e2e
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startDev runs `clerkql dev` on free ports and returns the URLs that it prints.
+func startDev(t *testing.T) (api, mailbox string) {
+	t.Helper()
+	var stdout, stderr logBuffer
+	dev := exec.Command(binary, "dev", "--addr=127.0.0.1:0", "--emulator-addr=127.0.0.1:0")
+	dev.Stdout, dev.Stderr = &stdout, &stderr
+	if err := dev.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := dev.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if err := dev.Wait(); err != nil {
+			t.Errorf("dev ended with %v:\n%s", err, &stderr)
+		}
+	})
+	urls := regexp.MustCompile(`(?s)Playground\s+(http\S+)/\n.*Mailbox\s+(http\S+)/mailbox\n`)
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if found := urls.FindStringSubmatch(stdout.String()); found != nil {
+			return found[1], found[2]
+		}
+	}
+	t.Fatalf("dev does not serve within 15 seconds:\n%s\n%s", &stdout, &stderr)
+	return "", ""
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, err := httpClient.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// TestDev runs the walk-through script, which needs a shell with curl and sed, against `clerkql dev`.
+func TestDev(t *testing.T) {
+	for _, tool := range []string{"sh", "sed", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil && os.Getenv("CI") != "true" {
+			t.Skipf("SKIPPED: the walk-through needs %s. Install it, or run: make deps", tool)
+		}
+	}
+	api, mailbox := startDev(t)
+	walk := exec.Command("sh", "walkthrough.sh", api, mailbox)
+	if out, err := walk.CombinedOutput(); err != nil {
+		t.Errorf("the walk-through ended with %v:\n%s", err, out)
+	}
+	for url, want := range map[string]string{
+		api + "/":                 "graphiql",
+		api + "/healthz":          "ok",
+		mailbox + "/mailbox":      "verification code",
+		mailbox + "/mailbox.json": `"code":"`,
+	} {
+		if status, body := get(t, url); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: status %d, and no %q", url, status, want)
+		}
+	}
+}
+
+// TestCommandLine has the commands that end by themselves, and the settings that are refused.
+func TestCommandLine(t *testing.T) {
+	for _, row := range []struct {
+		args, env []string
+		code      int
+		stdout    string
+		stderr    []string // one line each
+	}{
+		{[]string{"schema"}, nil, 0, "union SignInResult", nil},
+		{[]string{"version"}, nil, 0, "clerkql ", nil},
+		{[]string{"--help"}, nil, 0, "embedded Clerk", nil},
+		{[]string{"serve", "--help"}, nil, 0, "$HANDLE_KEYS", nil},
+		{[]string{"fly"}, nil, 2, "", []string{"fly"}},
+		{[]string{"dev", "--nope"}, nil, 2, "", []string{"--nope"}},
+		{[]string{"serve"}, nil, 2, "", []string{"CLERK_SECRET_KEY", "HANDLE_KEYS"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1"}, 2, "", []string{"HANDLE_KEYS"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=pk_test_1", "HANDLE_KEYS=" + handleKey + ",abc"}, 2, "", []string{"CLERK_SECRET_KEY", "key 2"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "CLERK_API_URL=http://api.example.com/v1"}, 2, "", []string{"CLERK_API_URL"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "SESSION_MODE=cookie"}, 2, "", []string{"session-mode"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "TRUSTED_PROXIES=proxy"}, 2, "", []string{"trusted-proxies"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "CLERK_TIMEOUT=0s"}, 2, "", []string{"CLERK_TIMEOUT"}},
+		{[]string{"serve", "--addr=nowhere"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 1, "", []string{"nowhere"}},
+		{[]string{"dev"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
+		{[]string{"emulator"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
+		{[]string{"dev", "--emulator-addr=0.0.0.0:0"}, nil, 1, "", []string{"loopback"}},
+	} {
+		t.Run(strings.Join(append(row.args, row.env...), " "), func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			program := exec.Command(binary, row.args...)
+			program.Env, program.Stdout, program.Stderr = append([]string{}, row.env...), &stdout, &stderr
+			_ = program.Run() // the exit code is looked at below
+			if code := program.ProcessState.ExitCode(); code != row.code || !strings.Contains(stdout.String(), row.stdout) {
+				t.Errorf("exit code %d, want %d:\n%s\n%s", code, row.code, &stdout, &stderr)
+			}
+			lines := strings.FieldsFunc(stderr.String(), func(r rune) bool { return r == '\n' })
+			if len(lines) != len(row.stderr) {
+				t.Fatalf("%d lines, want %d:\n%s", len(lines), len(row.stderr), &stderr)
+			}
+			for i, want := range row.stderr {
+				if !strings.Contains(lines[i], want) {
+					t.Errorf("line %d does not name %s: %s", i+1, want, lines[i])
+				}
+			}
+			if strings.Contains(stderr.String(), "sk_live_1") || strings.Contains(stderr.String(), handleKey) {
+				t.Errorf("a secret is printed: %s", &stderr)
+			}
+		})
+	}
+}

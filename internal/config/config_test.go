@@ -1,0 +1,121 @@
+package config_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"clerkql/internal/config"
+)
+
+var key = strings.Repeat("0a", 32)
+
+func parse(t *testing.T, args ...string) (*config.CommandLine, error) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	line, err := config.Parse(args, &stdout, &stderr)
+	if stdout.Len()+stderr.Len() > 0 {
+		t.Errorf("Parse wrote %s%s", &stdout, &stderr)
+	}
+	return line, err
+}
+
+// TestFlagsAndEnvironment has every setting read from a flag, from the environment, and from the flag where both are set.
+func TestFlagsAndEnvironment(t *testing.T) {
+	settings := []struct{ env, flag, value, other string }{
+		{"ADDR", "--addr", "127.0.0.1:1", "127.0.0.1:2"},
+		{"TRUSTED_PROXIES", "--trusted-proxies", "10.0.0.0/8,192.0.2.0/24", "198.51.100.0/24"},
+		{"SHUTDOWN_TIMEOUT", "--shutdown-timeout", "7s", "8s"},
+		{"LOG_LEVEL", "--log-level", "warn", "error"},
+		{"LOG_FORMAT", "--log-format", "json", "text"},
+		{"SESSION_MODE", "--session-mode", "ticket", "session"},
+		{"AUTHORIZED_PARTIES", "--authorized-parties", "https://a.example.com,https://b.example.com", "https://c.example.com"},
+		{"CLERK_TIMEOUT", "--clerk-timeout", "2s", "3s"},
+		{"MUTATION_TIMEOUT", "--mutation-timeout", "9s", "10s"},
+		{"CLERK_SECRET_KEY", "--clerk-secret-key", "sk_live_1", "sk_live_2"},
+		{"HANDLE_KEYS", "--handle-keys", key + "," + strings.Repeat("0b", 32), strings.Repeat("0c", 32)},
+		{"CLERK_API_URL", "--clerk-api-url", "https://clerk.example.com/v1", "http://127.0.0.1:8090/v1"},
+		{"CLERK_FRONTEND_API_URL", "--clerk-frontend-api-url", "https://clerk.example.com", "https://clerk.example.org"},
+		{"CODE_ATTEMPTS", "--code-attempts", "3", "4"},
+		{"PLAYGROUND", "--playground", "true", "false"},
+	}
+	flags := []string{"serve"}
+	for _, s := range settings {
+		flags = append(flags, s.flag+"="+s.value)
+	}
+	fromFlags, err := parse(t, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range settings {
+		t.Setenv(s.env, s.value)
+	}
+	fromEnvironment, err := parse(t, "serve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(fromFlags.Serve, fromEnvironment.Serve) {
+		t.Errorf("flags gave\n%+v\nthe environment\n%+v", fromFlags.Serve, fromEnvironment.Serve)
+	}
+	for _, s := range settings {
+		t.Setenv(s.env, s.other)
+	}
+	if fromBoth, err := parse(t, flags...); err != nil || !reflect.DeepEqual(fromFlags.Serve, fromBoth.Serve) {
+		t.Errorf("with other values in the environment, flags gave %+v, %v", fromBoth.Serve, err)
+	}
+
+	serve := fromFlags.Serve
+	if len(serve.TrustedProxies) != 2 || serve.TrustedProxies[1] != netip.MustParsePrefix("192.0.2.0/24") ||
+		serve.ShutdownTimeout != 7*time.Second || len(serve.Keys()) != 2 || serve.Keys()[1][0] != 0x0b || !serve.Playground {
+		t.Errorf("read as %+v", serve)
+	}
+	if printed := fmt.Sprintf("%+v %#v", serve, serve); strings.Contains(printed, "sk_live_1") || strings.Contains(printed, key) {
+		t.Errorf("the settings print their secrets: %s", printed)
+	}
+}
+
+func TestProblemsAreToldTogether(t *testing.T) {
+	_, err := parse(t, "serve", "--handle-keys="+key+",short,"+key+"0", "--clerk-api-url=http://example.com", "--clerk-frontend-api-url=nonsense",
+		"--code-attempts=-1", "--clerk-timeout=-1s", "--shutdown-timeout=0s")
+	if err == nil {
+		t.Fatal("no problem was found")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for _, want := range []string{"SHUTDOWN_TIMEOUT", "CLERK_TIMEOUT", "CLERK_SECRET_KEY", "key 2", "key 3", "CLERK_API_URL", "CLERK_FRONTEND_API_URL", "CODE_ATTEMPTS"} {
+		named := 0
+		for _, line := range lines {
+			if strings.Contains(line, want) {
+				named++
+			}
+		}
+		if named == 0 {
+			t.Errorf("%s is not named in:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "short") || strings.Contains(err.Error(), key) {
+		t.Errorf("a key is repeated in:\n%v", err)
+	}
+}
+
+func TestClerkAPIURL(t *testing.T) {
+	for url, ok := range map[string]bool{
+		"https://api.clerk.com/v1":    true,
+		"http://127.0.0.1:8090/v1":    true,
+		"http://[::1]:8090/v1":        true,
+		"http://localhost:8090/v1":    true,
+		"http://api.clerk.com/v1":     false,
+		"http://127.0.0.1.example.co": false,
+		"ftp://api.clerk.com":         false,
+		"api.clerk.com":               false,
+		"":                            false,
+	} {
+		_, err := parse(t, "serve", "--clerk-secret-key=sk_test_1", "--handle-keys="+key, "--clerk-api-url="+url)
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}

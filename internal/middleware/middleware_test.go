@@ -1,0 +1,142 @@
+package middleware_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	chimiddleware "github.com/go-chi/chi/v5/middleware"
+
+	"clerkql/internal/middleware"
+	"clerkql/internal/telemetry"
+)
+
+// serve runs a handler behind the stack and returns a function that sends it requests, and what was logged.
+func serve(t *testing.T, handler http.HandlerFunc, trusted ...netip.Prefix) (send func(header http.Header, body string) *http.Response, log *bytes.Buffer) {
+	t.Helper()
+	log = &bytes.Buffer{}
+	router := chi.NewRouter()
+	router.Use(middleware.Stack(middleware.Options{
+		Logger: telemetry.NewLogger(log, slog.LevelInfo, true), TrustedProxies: trusted, MaxBodyBytes: 100,
+	})...)
+	router.HandleFunc("/path", handler)
+	server := httptest.NewServer(router)
+	t.Cleanup(server.Close)
+	return func(header http.Header, body string) *http.Response {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/path?token=hunter2", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = header
+		resp, err := server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		return resp
+	}, log
+}
+
+func TestRequestID(t *testing.T) {
+	var inside string
+	send, log := serve(t, func(_ http.ResponseWriter, r *http.Request) { inside = chimiddleware.GetReqID(r.Context()) })
+	for name, row := range map[string]struct {
+		sent string
+		kept bool
+	}{
+		"none":                   {"", false},
+		"a proxy's":              {"7f3a-99.b/c_d", true},
+		"too long":               {strings.Repeat("a", 65), false},
+		"with a quote":           {`a"b`, false},
+		"with something to read": {"a b", false},
+	} {
+		resp := send(http.Header{"X-Request-Id": {row.sent}}, "")
+		got := resp.Header.Get("X-Request-Id")
+		if got == "" || got != inside || (got == row.sent) != row.kept {
+			t.Errorf("%s: answered %q, inside %q", name, got, inside)
+		}
+		if !strings.Contains(log.String(), `"request_id":"`+got+`"`) {
+			t.Errorf("%s: %q is not logged", name, got)
+		}
+	}
+}
+
+func TestClientIP(t *testing.T) {
+	loopback := netip.MustParsePrefix("127.0.0.0/8")
+	proxies := netip.MustParsePrefix("10.0.0.0/8")
+	for name, row := range map[string]struct {
+		trusted   []netip.Prefix
+		forwarded []string
+		want      string
+	}{
+		"nobody is trusted":                  {nil, []string{"203.0.113.9"}, "127.0.0.1"},
+		"the peer is not":                    {[]netip.Prefix{proxies}, []string{"203.0.113.9"}, "127.0.0.1"},
+		"the peer is":                        {[]netip.Prefix{loopback}, []string{"203.0.113.9"}, "203.0.113.9"},
+		"what the client wrote is not":       {[]netip.Prefix{loopback}, []string{"198.51.100.1, 203.0.113.9"}, "203.0.113.9"},
+		"two proxies":                        {[]netip.Prefix{loopback, proxies}, []string{"198.51.100.1, 203.0.113.9, 10.1.1.1"}, "203.0.113.9"},
+		"the chain has something else in it": {[]netip.Prefix{loopback}, []string{"203.0.113.9, unknown"}, ""},
+	} {
+		var got string
+		send, log := serve(t, func(_ http.ResponseWriter, r *http.Request) { got = chimiddleware.GetClientIP(r.Context()) }, row.trusted...)
+		send(http.Header{"X-Forwarded-For": row.forwarded}, "")
+		if got != row.want || !strings.Contains(log.String(), `"client_ip":"`+row.want+`"`) {
+			t.Errorf("%s: %q, want %q; logged %s", name, got, row.want, log)
+		}
+	}
+}
+
+func TestAccessLogHasNoQuery(t *testing.T) {
+	send, log := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	send(nil, "hunter2")
+	var line struct {
+		Msg, Method, Path string
+		Status            int
+	}
+	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+		t.Fatal(err)
+	}
+	if line.Msg != "request" || line.Method != "POST" || line.Path != "/path" || line.Status != http.StatusTeapot {
+		t.Errorf("logged %s", log)
+	}
+	if strings.Contains(log.String(), "hunter2") {
+		t.Errorf("the query or the body is logged: %s", log)
+	}
+}
+
+func TestAPanicIsAnswered(t *testing.T) {
+	send, log := serve(t, func(http.ResponseWriter, *http.Request) { panic(errors.New("hunter2")) })
+	resp := send(nil, "")
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusInternalServerError {
+		t.Errorf("status %d, %v", resp.StatusCode, err)
+	}
+	if strings.Contains(string(body)+log.String(), "hunter2") {
+		t.Errorf("the value of the panic is told: %s\n%s", body, log)
+	}
+	if !strings.Contains(log.String(), "panic in a handler") || !strings.Contains(log.String(), "middleware_test.go") {
+		t.Errorf("the log does not say where: %s", log)
+	}
+}
+
+func TestBodiesAreBounded(t *testing.T) {
+	var readErr error
+	send, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) { _, readErr = io.ReadAll(r.Body) })
+	send(nil, strings.Repeat("x", 100))
+	if readErr != nil {
+		t.Errorf("100 bytes: %v", readErr)
+	}
+	send(nil, strings.Repeat("x", 101))
+	var tooLarge *http.MaxBytesError
+	if !errors.As(readErr, &tooLarge) {
+		t.Errorf("101 bytes: %v", readErr)
+	}
+}

@@ -40,9 +40,6 @@ var schema string
 // maxBodyBytes bounds a request body. The longest GraphQL document with its variables takes a few kilobytes.
 const maxBodyBytes = 64 << 10
 
-// devCodeAttempts is how many times the embedded Clerk lets a code be tried.
-const devCodeAttempts = 5
-
 // errUsage is a command line or environment that can't be used.
 var errUsage = errors.New("usage")
 
@@ -79,30 +76,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case "schema":
 		_, err = io.WriteString(stdout, schema)
 	case "version":
-		_, err = fmt.Fprintln(stdout, "clerkql", version())
+		fmt.Fprintln(stdout, "clerkql", version())
 	}
 	return err
 }
 
 func dev(ctx context.Context, cfg config.Dev, stdout, stderr io.Writer) error {
 	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == "json")
-	clerk, err := clerkemu.New(clerkemu.Options{Addr: cfg.EmulatorAddr, CodeAttempts: devCodeAttempts, Logger: log})
+	clerk, err := startClerk(clerkemu.Options{Addr: cfg.EmulatorAddr, Logger: log})
 	if err != nil {
 		return err
 	}
-	if err := clerk.Start(); err != nil {
-		return err
-	}
 	log.WarnContext(ctx, "handles are sealed with a random key: they stop working when this process ends")
-	key := secret.New(clerk.SecretKey())
-	handler, err := newHandler(clerkAccess{
-		url: clerk.APIURL(), key: key, issuer: clerk.Issuer(), codeAttempts: devCodeAttempts,
-	}, [][]byte{seal.RandomKey()}, cfg.HTTP, cfg.Flows, true, log)
-	if err == nil {
-		err = httpserver.Run(ctx, serverOptions(cfg.HTTP, handler, log), func(url string) {
-			fmt.Fprintf(stdout, devBanner, url, clerk.URL())
-		})
-	}
+	err = serveAPI(ctx, instance{
+		apiURL:       clerk.APIURL(),
+		secretKey:    secret.New(clerk.SecretKey()),
+		issuer:       clerk.Issuer(),
+		codeAttempts: clerkemu.DefaultCodeAttempts,
+	}, [][]byte{seal.RandomKey()}, cfg.HTTP, cfg.Flows, true, log, func(url string) {
+		fmt.Fprintf(stdout, devBanner, url, clerk.URL())
+	})
 	return errors.Join(err, clerk.Close())
 }
 
@@ -127,24 +120,20 @@ Paste this into the Playground, then read the code in the mailbox:
 
 func serve(ctx context.Context, cfg config.Serve, stderr io.Writer) error {
 	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == "json")
-	handler, err := newHandler(clerkAccess{
-		url: cfg.ClerkAPIURL, key: cfg.ClerkSecretKey, issuer: cfg.ClerkFrontendAPIURL, codeAttempts: cfg.CodeAttempts,
-	}, cfg.Keys(), cfg.HTTP, cfg.Flows, cfg.Playground, log)
-	if err != nil {
-		return err
-	}
-	return httpserver.Run(ctx, serverOptions(cfg.HTTP, handler, log), func(url string) {
+	return serveAPI(ctx, instance{
+		apiURL:       cfg.ClerkAPIURL,
+		secretKey:    cfg.ClerkSecretKey,
+		issuer:       cfg.ClerkFrontendAPIURL,
+		codeAttempts: cfg.CodeAttempts,
+	}, cfg.Keys(), cfg.HTTP, cfg.Flows, cfg.Playground, log, func(url string) {
 		log.InfoContext(ctx, "serving", slog.String("graphql", url+"/graphql"))
 	})
 }
 
 func emulator(ctx context.Context, cfg config.Emulator, stdout, stderr io.Writer) error {
 	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == "json")
-	clerk, err := clerkemu.New(clerkemu.Options{Addr: cfg.Addr, Production: cfg.Production, Logger: log})
+	clerk, err := startClerk(clerkemu.Options{Addr: cfg.Addr, Production: cfg.Production, Logger: log})
 	if err != nil {
-		return err
-	}
-	if err := clerk.Start(); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "CLERK_API_URL=%s\nCLERK_SECRET_KEY=%s\nMailbox: %s/mailbox\n", clerk.APIURL(), clerk.SecretKey(), clerk.URL())
@@ -152,26 +141,35 @@ func emulator(ctx context.Context, cfg config.Emulator, stdout, stderr io.Writer
 	return clerk.Close()
 }
 
-// clerkAccess is which Clerk instance the flows run against.
-type clerkAccess struct {
-	url          string
-	key          secret.String
-	issuer       string
-	codeAttempts int
-}
-
-// newHandler wires the API: middleware, GraphQL, resolvers, flows, Clerk.
-func newHandler(clerk clerkAccess, keys [][]byte, cfg config.HTTP, flows config.Flows, open bool, log *slog.Logger) (http.Handler, error) {
-	keyring, err := seal.NewKeyring(time.Now, keys...)
+func startClerk(opts clerkemu.Options) (*clerkemu.Server, error) {
+	clerk, err := clerkemu.New(opts)
 	if err != nil {
 		return nil, err
 	}
+	return clerk, clerk.Start()
+}
+
+// instance is the Clerk instance that the flows run against.
+type instance struct {
+	apiURL       string
+	secretKey    secret.String
+	issuer       string // empty: Clerk is asked
+	codeAttempts int    // 0: unknown
+}
+
+// serveAPI wires the API (middleware, GraphQL, resolvers, flows, Clerk) and serves it until ctx ends. open adds the
+// Playground and introspection.
+func serveAPI(ctx context.Context, clerk instance, keys [][]byte, cfg config.HTTP, flows config.Flows, open bool, log *slog.Logger, ready func(url string)) error {
+	keyring, err := seal.NewKeyring(time.Now, keys...)
+	if err != nil {
+		return err
+	}
 	service, err := clerksvc.New(clerksvc.Config{
-		API:               clerksvc.NewAPI(clerksvc.APIConfig{URL: clerk.url, SecretKey: clerk.key, Timeout: flows.ClerkTimeout}),
+		API:               clerksvc.NewAPI(clerksvc.APIConfig{URL: clerk.apiURL, SecretKey: clerk.secretKey, Timeout: flows.ClerkTimeout}),
 		Keys:              keyring,
 		Logger:            log,
 		Now:               time.Now,
-		SessionMode:       clerksvc.SessionMode(flows.SessionMode).Resolve(clerk.key),
+		SessionMode:       clerksvc.SessionMode(flows.SessionMode).Resolve(clerk.secretKey),
 		PasswordPolicy:    clerksvc.DefaultPasswordPolicy(),
 		Timeout:           flows.MutationTimeout,
 		Issuer:            clerk.issuer,
@@ -179,7 +177,7 @@ func newHandler(clerk clerkAccess, keys [][]byte, cfg config.HTTP, flows config.
 		CodeAttempts:      clerk.codeAttempts,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	executable := generated.NewExecutableSchema(generated.Config{Resolvers: resolvers.New(service)})
 
@@ -190,17 +188,13 @@ func newHandler(clerk clerkAccess, keys [][]byte, cfg config.HTTP, flows config.
 	if open {
 		router.Get("/", playground.Handler("ClerkQL", "/graphql"))
 	}
-	return router, nil
-}
-
-func serverOptions(cfg config.HTTP, handler http.Handler, log *slog.Logger) httpserver.Options {
-	return httpserver.Options{Addr: cfg.Addr, Handler: handler, Logger: log, ShutdownTimeout: cfg.ShutdownTimeout}
+	return httpserver.Run(ctx, httpserver.Options{
+		Addr: cfg.Addr, Handler: router, Logger: log, ShutdownTimeout: cfg.ShutdownTimeout,
+	}, ready)
 }
 
 // version returns the version that the build recorded.
 func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
+	info, _ := debug.ReadBuildInfo() // never absent: the program is built from a module
+	return info.Main.Version
 }

@@ -18,11 +18,14 @@ import (
 // on the loopback interface only.
 const DefaultSecretKey = "sk_test_embedded_clerk_default_key"
 
+// DefaultCodeAttempts is how often a code can be tried unless Options says
+// otherwise [I].
+const DefaultCodeAttempts = 5
+
 // What Options leaves at zero.
 const (
 	defaultAddr             = "127.0.0.1:0"
 	defaultCodeLife         = 10 * time.Minute
-	defaultCodeAttempts     = 5
 	defaultResendInterval   = 30 * time.Second
 	defaultRateDevelopment  = 100
 	defaultRateProduction   = 1000
@@ -96,7 +99,7 @@ func (o Options) complete() (Options, error) {
 	setDefault(&o.SecretKey, DefaultSecretKey)
 	setDefault(&o.BcryptCost, bcrypt.DefaultCost)
 	setDefault(&o.CodeLife, defaultCodeLife)
-	setDefault(&o.CodeAttempts, defaultCodeAttempts)
+	setDefault(&o.CodeAttempts, DefaultCodeAttempts)
 	setDefault(&o.ResendInterval, defaultResendInterval)
 	setDefault(&o.SessionTokenLife, defaultSessionTokenLife)
 	setDefault(&o.SessionLife, defaultSessionLife)

@@ -81,6 +81,8 @@ func startAPI(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
 func start(t testing.TB, args []string) *api {
 	t.Helper()
 	a := &api{process: exec.Command(binary, args...), log: &logBuffer{}, stopped: make(chan struct{})}
+	// The race detector would wait a second at every exit.
+	a.process.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	stderr, err := a.process.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

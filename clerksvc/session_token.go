@@ -47,6 +47,8 @@ const (
 	keysLife = time.Hour
 	// keysPause is the least time between two fetches, so that tokens with made-up key ids can't make us call Clerk.
 	keysPause = time.Minute
+	// failurePause is the least time between two fetches while there is nothing to verify a token with.
+	failurePause = time.Second
 )
 
 // tokenVerifier checks session tokens more strictly than the SDK's jwt.Verify, which accepts tokens without exp, sub or
@@ -63,9 +65,10 @@ type tokenVerifier struct {
 
 // instanceState is what is known of the Clerk instance.
 type instanceState struct {
-	issuer    string
+	issuer    string // empty until it is known
 	keys      *jose.JSONWebKeySet
 	fetchedAt time.Time
+	err       error // of the last fetch
 }
 
 func newTokenVerifier(cfg Config) *tokenVerifier {
@@ -133,55 +136,61 @@ func (v *tokenVerifier) check(standard jwt.Claims, own sessionClaims, issuer str
 	return standard.ValidateWithLeeway(jwt.Expected{Time: v.now()}, clockSkew)
 }
 
-// instance returns what is known of the instance, and asks Clerk when that is nothing, old, or without the key.
-// Whoever asks at the same time waits for the same answer.
+// instance returns what is known of the instance, and asks Clerk when that is too little or too old. Whoever asks at the same
+// time waits for the same answer. What is old serves on while Clerk can't be asked.
 func (v *tokenVerifier) instance(ctx context.Context, keyID string) (instanceState, error) {
-	if state, ok := v.known(keyID); ok {
-		return state, nil
+	if state := v.current(); !v.due(state, keyID) {
+		return state.usable()
 	}
-	_, err, _ := v.flight.Do("", func() (any, error) {
-		if _, ok := v.known(keyID); ok {
-			return nil, nil
+	_, _, _ = v.flight.Do("", func() (any, error) {
+		if v.due(v.current(), keyID) {
+			v.fetch(context.WithoutCancel(ctx))
 		}
-		return nil, v.fetch(context.WithoutCancel(ctx))
+		return nil, nil
 	})
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.state.keys == nil {
-		return instanceState{}, err
-	}
-	// Keys that are old serve on while Clerk can't be asked.
-	return v.state, nil
+	return v.current().usable()
 }
 
-// known returns the state if there is no reason, or no leave yet, to ask Clerk again.
-func (v *tokenVerifier) known(keyID string) (instanceState, bool) {
+func (v *tokenVerifier) current() instanceState {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.state.keys == nil {
-		return v.state, false
-	}
-	age := v.now().Sub(v.state.fetchedAt)
-	hasKey := len(v.state.keys.Key(keyID)) > 0
-	return v.state, age < keysPause || hasKey && age < keysLife
+	return v.state
 }
 
-// fetch asks Clerk for the keys and, the first time, for the issuer.
-func (v *tokenVerifier) fetch(ctx context.Context) error {
-	v.mu.Lock()
-	state := v.state
-	v.mu.Unlock()
+// due reports whether there is a reason, and leave, to ask Clerk again.
+func (v *tokenVerifier) due(state instanceState, keyID string) bool {
+	age := v.now().Sub(state.fetchedAt)
+	switch {
+	case state.keys == nil || state.issuer == "":
+		return age >= failurePause
+	case len(state.keys.Key(keyID)) == 0:
+		return age >= keysPause
+	default:
+		return age >= keysLife || state.err != nil && age >= keysPause
+	}
+}
 
-	keys, err := v.api.JWKS(ctx)
-	if err == nil && state.issuer == "" {
-		state.issuer, err = v.api.FrontendAPIURL(ctx)
+// usable returns the state, or why there is none to verify a token with.
+func (state instanceState) usable() (instanceState, error) {
+	if state.keys == nil || state.issuer == "" {
+		return instanceState{}, state.err
+	}
+	return state, nil
+}
+
+// fetch asks Clerk for the keys and, while it is not known, for the issuer.
+func (v *tokenVerifier) fetch(ctx context.Context) {
+	state := v.current()
+	state.fetchedAt, state.err = v.now(), nil
+	if keys, err := v.api.JWKS(ctx); err == nil {
+		state.keys = keys
+	} else {
+		state.err = err
+	}
+	if state.issuer == "" && state.err == nil {
+		state.issuer, state.err = v.api.FrontendAPIURL(ctx)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.state.fetchedAt = v.now()
-	if err != nil {
-		return err
-	}
-	v.state.issuer, v.state.keys = state.issuer, keys
-	return nil
+	v.state = state
 }

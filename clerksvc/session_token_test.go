@@ -153,6 +153,32 @@ func TestUnknownKeysDoNotHammerClerk(t *testing.T) {
 	}
 }
 
+// TestFailuresDoNotHammerClerk has viewers at a time when Clerk gives the keys, but not the issuer.
+func TestFailuresDoNotHammerClerk(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	user := seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	now := time.Now()
+	service := newService(t, clerk, func(c *clerksvc.Config) { c.Now = func() time.Time { return now } })
+	token := secret.New(clerk.SignSessionToken(clerk.SessionTokenClaims(user.ID, sessionID)))
+	if err := clerk.InjectFault(clerkemu.Fault{Operation: "ListDomains", Kind: clerkemu.FaultStatus, Status: 403, Code: "authorization_invalid"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		var unavailable *clerksvc.UnavailableError
+		if _, err := service.Viewer(t.Context(), token); !errors.As(err, &unavailable) {
+			t.Errorf("without an issuer: %v", err)
+		}
+	}
+	if calls := clerk.Calls(); len(calls) != 2 {
+		t.Errorf("20 viewers made %d calls, want 2: %v", len(calls), calls)
+	}
+	clerk.ClearFaults()
+	now = now.Add(2 * time.Second)
+	if _, err := service.Viewer(t.Context(), token); err != nil {
+		t.Errorf("once the issuer is known: %v", err)
+	}
+}
+
 // TestKeysServeOnWhileClerkIsDown has keys that are due for renewal when Clerk can't be asked.
 func TestKeysServeOnWhileClerkIsDown(t *testing.T) {
 	clerk := clerkemu.RunT(t)

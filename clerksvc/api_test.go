@@ -188,6 +188,9 @@ func TestAnUnverifiedClaimDoesNotWin(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	if found, err := api.FindUserByEmailAddress(t.Context(), email); err != nil || found != nil {
+		t.Errorf("nobody's address identifies %+v, %v", found, err)
+	}
 	for _, reserved := range []bool{true, false} {
 		owner := seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password, Reserved: reserved})
 		found, err := api.FindUserByEmailAddress(t.Context(), email)

@@ -76,9 +76,10 @@ func (a *API) GetUser(ctx context.Context, id string) (*User, error) {
 	return found, nil
 }
 
-// FindUserByEmailAddress returns the user who has an address, or nil when nobody has. Of several, it is the one
-// who verified it: nobody else can claim an address by adding it to an account unverified. Spec:
-// GetUserList, GET /users?email_address=. One call, where the SDK's user.List makes two (it counts as well).
+// FindUserByEmailAddress returns the user whom an address identifies, or nil when it identifies nobody: who verified it, or
+// else who reserved it or has no other. An address that was merely added to an account that has another identifies
+// nobody, as that account would be somebody else's than the one who reads its mail. Spec: GetUserList,
+// GET /users?email_address=. One call, where the SDK's user.List makes two (it counts as well).
 func (a *API) FindUserByEmailAddress(ctx context.Context, emailAddress string) (*User, error) {
 	var found userList
 	params := &userQuery{EmailAddress: emailAddress}
@@ -91,7 +92,7 @@ func (a *API) FindUserByEmailAddress(ctx context.Context, emailAddress string) (
 		if verified(address) {
 			return &found.users[i], nil
 		}
-		if address != nil && (candidate == nil || address.Reserved) {
+		if address != nil && (address.Reserved || candidate == nil && len(found.users[i].EmailAddresses) == 1) {
 			candidate = &found.users[i]
 		}
 	}

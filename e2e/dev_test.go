@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// startDev runs `clerkql dev` on free ports and returns the URLs that it prints.
-func startDev(t *testing.T) (api, mailbox string) {
+// startDev runs `clerkql dev` on free ports and returns the URLs and the mutation that it prints.
+func startDev(t *testing.T) (api, mailbox, mutation string) {
 	t.Helper()
 	var stdout, stderr logBuffer
 	dev := exec.Command(binary, "dev", "--addr=127.0.0.1:0", "--emulator-addr=127.0.0.1:0")
@@ -30,14 +30,14 @@ func startDev(t *testing.T) (api, mailbox string) {
 			t.Errorf("dev ended with %v:\n%s", err, &stderr)
 		}
 	})
-	urls := regexp.MustCompile(`(?s)Playground\s+(http\S+)/\n.*Mailbox\s+(http\S+)/mailbox\n`)
+	banner := regexp.MustCompile(`(?s)Playground\s+(http\S+)/\n.*Mailbox\s+(http\S+)/mailbox\n.*(mutation \{.*\n  \})\n`)
 	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if found := urls.FindStringSubmatch(stdout.String()); found != nil {
-			return found[1], found[2]
+		if found := banner.FindStringSubmatch(stdout.String()); found != nil {
+			return found[1], found[2], found[3]
 		}
 	}
 	t.Fatalf("dev does not serve within 15 seconds:\n%s\n%s", &stdout, &stderr)
-	return "", ""
+	return "", "", ""
 }
 
 func get(t *testing.T, url string) (int, string) {
@@ -61,19 +61,23 @@ func TestDev(t *testing.T) {
 			t.Skipf("SKIPPED: the walk-through needs %s. Install it, or run: make deps", tool)
 		}
 	}
-	api, mailbox := startDev(t)
-	walk := exec.Command("sh", "walkthrough.sh", api, mailbox)
+	url, mailbox, mutation := startDev(t)
+	walk := exec.Command("sh", "walkthrough.sh", url, mailbox)
 	if out, err := walk.CombinedOutput(); err != nil {
 		t.Errorf("the walk-through ended with %v:\n%s", err, out)
 	}
-	for url, want := range map[string]string{
-		api + "/":                 "graphiql",
-		api + "/healthz":          "ok",
+	printed := (&api{url: url + "/graphql"}).query(t, mutation, nil, nil)
+	if !strings.Contains(printed.Raw, "VerificationRequired") {
+		t.Errorf("the mutation to paste answers %s", printed.Raw)
+	}
+	for page, want := range map[string]string{
+		url + "/":                 "graphiql",
+		url + "/healthz":          "ok",
 		mailbox + "/mailbox":      "verification code",
 		mailbox + "/mailbox.json": `"code":"`,
 	} {
-		if status, body := get(t, url); status != http.StatusOK || !strings.Contains(body, want) {
-			t.Errorf("%s: status %d, and no %q", url, status, want)
+		if status, body := get(t, page); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: status %d, and no %q", page, status, want)
 		}
 	}
 }
@@ -96,13 +100,16 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1"}, 2, "", []string{"HANDLE_KEYS"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=pk_test_1", "HANDLE_KEYS=" + handleKey + ",abc"}, 2, "", []string{"CLERK_SECRET_KEY", "key 2"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "CLERK_API_URL=http://api.example.com/v1"}, 2, "", []string{"CLERK_API_URL"}},
-		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "SESSION_MODE=cookie"}, 2, "", []string{"session-mode"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "SESSION_MODE=cookie"}, 2, "", []string{"SESSION_MODE"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "TRUSTED_PROXIES=proxy"}, 2, "", []string{"trusted-proxies"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "CLERK_TIMEOUT=0s"}, 2, "", []string{"CLERK_TIMEOUT"}},
-		{[]string{"serve", "--addr=nowhere"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 1, "", []string{"nowhere"}},
+		{[]string{"serve", "--addr=nowhere"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"ADDR"}},
+		{[]string{"serve", "--addr=192.0.2.1:1"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 1, "", []string{"192.0.2.1:1"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_live_1", "HANDLE_KEYS=" + handleKey, "SESSION_MODE=session"}, 2, "", []string{"SESSION_MODE"}},
+		{[]string{"serve"}, []string{"SESSION_MODE=cookie", "LOG_FORMAT=xml", "ADDR="}, 2, "", []string{"LOG_FORMAT", "SESSION_MODE", "CLERK_SECRET_KEY", "HANDLE_KEYS"}},
 		{[]string{"dev"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
 		{[]string{"emulator"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
-		{[]string{"dev", "--emulator-addr=0.0.0.0:0"}, nil, 1, "", []string{"loopback"}},
+		{[]string{"dev", "--emulator-addr=0.0.0.0:0"}, nil, 2, "", []string{"EMULATOR_ADDR"}},
 	} {
 		t.Run(strings.Join(append(row.args, row.env...), " "), func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,12 +44,12 @@ type HTTP struct {
 // Log is what is logged, to standard error.
 type Log struct {
 	LogLevel  slog.Level `env:"LOG_LEVEL" default:"info" help:"Least level that is logged: debug, info, warn or error."`
-	LogFormat string     `env:"LOG_FORMAT" default:"text" enum:"text,json" help:"Form of a log line: ${enum}."`
+	LogFormat string     `env:"LOG_FORMAT" default:"text" help:"Form of a log line: text or json."`
 }
 
 // Flows is how the flows run.
 type Flows struct {
-	SessionMode       string        `env:"SESSION_MODE" default:"auto" enum:"auto,session,ticket" help:"What a finished sign-in gives: a session with its token, which Clerk allows on development instances only, or a ticket for one of Clerk's SDKs. auto is ticket with an sk_live_ key, else session. One of ${enum}."`
+	SessionMode       string        `env:"SESSION_MODE" default:"auto" help:"What a finished sign-in gives: a session with its token, which Clerk allows on development instances only, or a ticket for one of Clerk's SDKs. auto is ticket with an sk_live_ key, else session."`
 	AuthorizedParties []string      `env:"AUTHORIZED_PARTIES" placeholder:"ORIGIN" help:"Origins that the azp of a session token may name. None: every origin."`
 	ClerkTimeout      time.Duration `env:"CLERK_TIMEOUT" default:"5s" help:"Longest that one call to Clerk may take."`
 	MutationTimeout   time.Duration `env:"MUTATION_TIMEOUT" default:"20s" help:"Longest that one mutation may take, with all its calls to Clerk."`
@@ -77,7 +81,7 @@ type Serve struct {
 type Emulator struct {
 	Log
 	Addr       string `env:"EMULATOR_ADDR" default:"127.0.0.1:8090" help:"Loopback address that the embedded Clerk listens on."`
-	Production bool   `help:"Behave like a production instance."`
+	Production bool   `env:"EMULATOR_PRODUCTION" help:"Behave like a production instance."`
 	noProductionKey
 }
 
@@ -95,6 +99,7 @@ func Parse(args []string, stdout, stderr io.Writer) (*CommandLine, error) {
 		kong.Description("A GraphQL authentication API in front of Clerk. Every flag can be set in the environment instead, by the name in parentheses."),
 		kong.Writers(stdout, stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.PostBuild(ignoreEmptyEnvironment),
 	)
 	if err != nil {
 		return nil, err
@@ -107,9 +112,9 @@ func Parse(args []string, stdout, stderr io.Writer) (*CommandLine, error) {
 	var problems error
 	switch line.Command {
 	case "dev":
-		problems = errors.Join(line.Dev.HTTP.problems(), line.Dev.Flows.problems(), line.Dev.noProductionKey.problems())
+		problems = line.Dev.problems()
 	case "serve":
-		problems = errors.Join(line.Serve.HTTP.problems(), line.Serve.Flows.problems(), line.Serve.problems())
+		problems = line.Serve.problems()
 	case "emulator":
 		problems = line.Emulator.problems()
 	}
@@ -119,15 +124,56 @@ func Parse(args []string, stdout, stderr io.Writer) (*CommandLine, error) {
 	return &line, nil
 }
 
+// ignoreEmptyEnvironment has a variable that is set to nothing count as one that is not set, as it comes out of
+// compose files and CI.
+func ignoreEmptyEnvironment(parser *kong.Kong) error {
+	return kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			flag.Tag.Envs = slices.DeleteFunc(flag.Tag.Envs, func(name string) bool {
+				value, set := os.LookupEnv(name)
+				return set && value == ""
+			})
+		}
+		return next(nil)
+	})
+}
+
+func (d Dev) problems() error {
+	return errors.Join(
+		d.HTTP.problems(), d.Log.problems(), d.Flows.problems(),
+		checkAddr("EMULATOR_ADDR (--emulator-addr)", d.EmulatorAddr, true),
+		d.noProductionKey.problems(),
+	)
+}
+
+func (e Emulator) problems() error {
+	return errors.Join(
+		e.Log.problems(),
+		checkAddr("EMULATOR_ADDR (--addr)", e.Addr, true),
+		e.noProductionKey.problems(),
+	)
+}
+
 func (h HTTP) problems() error {
+	problems := checkAddr("ADDR (--addr)", h.Addr, false)
 	if h.ShutdownTimeout <= 0 {
-		return errors.New("SHUTDOWN_TIMEOUT (--shutdown-timeout) must be more than 0")
+		problems = errors.Join(problems, errors.New("SHUTDOWN_TIMEOUT (--shutdown-timeout) must be more than 0"))
+	}
+	return problems
+}
+
+func (l Log) problems() error {
+	if l.LogFormat != "text" && l.LogFormat != "json" {
+		return errors.New("LOG_FORMAT (--log-format) must be text or json")
 	}
 	return nil
 }
 
 func (f Flows) problems() error {
 	var problems []error
+	if !slices.Contains([]string{"auto", "session", "ticket"}, f.SessionMode) {
+		problems = append(problems, errors.New("SESSION_MODE (--session-mode) must be auto, session or ticket"))
+	}
 	if f.ClerkTimeout <= 0 {
 		problems = append(problems, errors.New("CLERK_TIMEOUT (--clerk-timeout) must be more than 0"))
 	}
@@ -138,17 +184,22 @@ func (f Flows) problems() error {
 }
 
 func (s Serve) problems() error {
-	var problems []error
+	problems := []error{s.HTTP.problems(), s.Log.problems(), s.Flows.problems()}
 	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 
 	switch key := s.ClerkSecretKey.Reveal(); {
 	case key == "":
 		report("CLERK_SECRET_KEY (--clerk-secret-key) is not set: it is on the API keys page of the Clerk dashboard")
-	case !strings.HasPrefix(key, "sk_test_") && !strings.HasPrefix(key, "sk_live_"):
-		report("CLERK_SECRET_KEY (--clerk-secret-key) must begin with sk_test_ or sk_live_")
+	case !looksLikeSecretKey(key):
+		report("CLERK_SECRET_KEY (--clerk-secret-key) must be sk_test_ or sk_live_ and what follows it, without spaces")
+	case isProductionKey(s.ClerkSecretKey) && s.SessionMode == "session":
+		report("SESSION_MODE (--session-mode) can't be session with an sk_live_ key: Clerk creates no sessions on production instances")
 	}
-	if len(s.HandleKeys) == 0 {
+	switch {
+	case len(s.HandleKeys) == 0:
 		report("HANDLE_KEYS (--handle-keys) is not set: make a key with: openssl rand -hex 32")
+	case len(s.HandleKeys) > maxHandleKeys:
+		report("HANDLE_KEYS (--handle-keys) has %d keys, and may have %d", len(s.HandleKeys), maxHandleKeys)
 	}
 	for i, key := range s.HandleKeys {
 		if _, err := decodeKey(key); err != nil {
@@ -180,7 +231,10 @@ func (s Serve) Keys() [][]byte {
 	return keys
 }
 
-const handleKeyBytes = 32
+const (
+	handleKeyBytes = 32
+	maxHandleKeys  = 8
+)
 
 func decodeKey(text secret.String) ([]byte, error) {
 	key, err := hex.DecodeString(strings.TrimSpace(text.Reveal()))
@@ -196,18 +250,49 @@ func checkURL(text string) error {
 	if err != nil || parsed.Host == "" {
 		return errors.New("must be a URL such as https://api.clerk.com/v1")
 	}
-	host := parsed.Hostname()
-	address, err := netip.ParseAddr(host)
-	local := host == "localhost" || err == nil && address.IsLoopback()
-	if parsed.Scheme != "https" && (parsed.Scheme != "http" || !local) {
+	if parsed.Scheme != "https" && (parsed.Scheme != "http" || !isLoopback(parsed.Hostname())) {
 		return errors.New("must begin with https://, or with http:// on this machine")
 	}
 	return nil
 }
 
+// looksLikeSecretKey reports whether text looks like a secret key.
+func looksLikeSecretKey(text string) bool {
+	body, test := strings.CutPrefix(text, "sk_test_")
+	if !test {
+		var live bool
+		if body, live = strings.CutPrefix(text, "sk_live_"); !live {
+			return false
+		}
+	}
+	return body != "" && !strings.ContainsFunc(body, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+func isProductionKey(key secret.String) bool { return strings.HasPrefix(key.Reveal(), "sk_live_") }
+
+// checkAddr returns an error, which names the setting, unless addr is a host and a port to listen on.
+func checkAddr(setting, addr string, loopback bool) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%s must be a host and a port, such as 127.0.0.1:8080", setting)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%s must have a port from 0 to 65535", setting)
+	}
+	if loopback && !isLoopback(host) {
+		return fmt.Errorf("%s must be a loopback address: the embedded Clerk is for this machine only", setting)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
+}
+
 func (k noProductionKey) problems() error {
-	if strings.HasPrefix(k.ClerkSecretKey.Reveal(), "sk_live_") {
-		return errors.New("CLERK_SECRET_KEY (--clerk-secret-key) is a production key: the embedded Clerk does not run beside one, use serve")
+	if isProductionKey(k.ClerkSecretKey) {
+		return errors.New("CLERK_SECRET_KEY is a production key: the embedded Clerk does not run beside one, use serve")
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // run starts a server whose requests take as long as they are told, and returns its URL and how it ended.
-func run(t *testing.T, ctx context.Context, timeout time.Duration, began chan<- struct{}, end <-chan struct{}) (url string, ended <-chan error) {
+func run(ctx context.Context, t *testing.T, timeout time.Duration, began chan<- struct{}, end <-chan struct{}) (url string, ended <-chan error) {
 	t.Helper()
 	ready, result := make(chan string, 1), make(chan error, 1)
 	go func() {
@@ -34,7 +34,7 @@ func run(t *testing.T, ctx context.Context, timeout time.Duration, began chan<- 
 func TestRequestsUnderWayFinish(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	began, end := make(chan struct{}), make(chan struct{})
-	url, ended := run(t, ctx, time.Minute, began, end)
+	url, ended := run(ctx, t, time.Minute, began, end)
 	answer := make(chan string, 1)
 	go func() {
 		resp, err := http.Get(url)
@@ -68,7 +68,7 @@ func TestRequestsUnderWayFinish(t *testing.T) {
 func TestAShutdownIsBounded(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	began, end := make(chan struct{}), make(chan struct{})
-	url, ended := run(t, ctx, 50*time.Millisecond, began, end)
+	url, ended := run(ctx, t, 50*time.Millisecond, began, end)
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -87,7 +87,7 @@ func TestAShutdownIsBounded(t *testing.T) {
 
 func TestAnAddressInUse(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
-	url, ended := run(t, ctx, time.Second, nil, nil)
+	url, ended := run(ctx, t, time.Second, nil, nil)
 	err := httpserver.Run(ctx, httpserver.Options{Addr: url[len("http://"):], Logger: slog.New(slog.DiscardHandler)}, func(string) {
 		t.Error("it says that it is ready")
 	})

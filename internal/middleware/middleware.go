@@ -2,6 +2,7 @@
 package middleware
 
 import (
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -31,6 +32,7 @@ func Stack(opts Options) chi.Middlewares {
 		accessLog(opts.Logger),
 		recoverer(opts.Logger),
 		nosniff,
+		middleware.GetHead,
 		middleware.RequestSize(opts.MaxBodyBytes),
 	}
 }
@@ -38,7 +40,8 @@ func Stack(opts Options) chi.Middlewares {
 // requestIDPattern is what a request id that comes from outside may look like. It ends up in logs and answers.
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,64}$`)
 
-// requestID gives every request an id, the one that a proxy gave it if that looks like one, and tells it in the answer.
+// requestID gives every request an id, the one that a proxy gave it if that looks like one and a random one if not, and tells
+// it in the answer. (chi's own ids would tell the host's name and how many requests came before.)
 func requestID(next http.Handler) http.Handler {
 	announce := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(middleware.RequestIDHeader, middleware.GetReqID(r.Context()))
@@ -47,7 +50,7 @@ func requestID(next http.Handler) http.Handler {
 	assign := middleware.RequestID(announce)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !requestIDPattern.MatchString(r.Header.Get(middleware.RequestIDHeader)) {
-			r.Header.Del(middleware.RequestIDHeader)
+			r.Header.Set(middleware.RequestIDHeader, rand.Text())
 		}
 		assign.ServeHTTP(w, r)
 	})

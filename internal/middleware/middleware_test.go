@@ -104,7 +104,7 @@ func TestAccessLogHasNoQuery(t *testing.T) {
 	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
 		t.Fatal(err)
 	}
-	if line.Msg != "request" || line.Method != "POST" || line.Path != "/path" || line.Status != http.StatusTeapot {
+	if line.Msg != "request" || line.Method != http.MethodPost || line.Path != "/path" || line.Status != http.StatusTeapot {
 		t.Errorf("logged %s", log)
 	}
 	if strings.Contains(log.String(), "hunter2") {

@@ -232,35 +232,38 @@ func TestMalformedRequests(t *testing.T) {
 		header http.Header
 		status int
 		code   string
+		ran    bool // as far as the field that is refused
 	}{
-		{"empty body", "", nil, 400, "BAD_REQUEST"},
-		{"not JSON", "password=" + secret, nil, 400, "BAD_REQUEST"},
-		{"JSON cut short", valid[:len(valid)-3], nil, 400, "BAD_REQUEST"},
-		{"something after the JSON", valid + valid, nil, 400, "BAD_REQUEST"},
-		{"a batch", "[" + valid + "]", nil, 400, "BAD_REQUEST"},
-		{"a JSON string", `"` + secret + `"`, nil, 400, "BAD_REQUEST"},
-		{"no query", `{"variables":{"p":"` + secret + `"}}`, nil, 400, "BAD_REQUEST"},
-		{"a query that is no string", `{"query":{"password":"` + secret + `"}}`, nil, 400, "BAD_REQUEST"},
-		{"variables that are no object", `{"query":"{ __typename }","variables":"` + secret + `"}`, nil, 400, "BAD_REQUEST"},
-		{"a huge body", `{"query":"` + strings.Repeat("# "+secret+" ", 10_000) + `"}`, nil, 413, "BAD_REQUEST"},
-		{"a form", valid, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, 415, "BAD_REQUEST"},
-		{"no content type", valid, http.Header{"Content-Type": {""}}, 415, "BAD_REQUEST"},
-		{"another charset", valid, http.Header{"Content-Type": {"application/json; charset=utf-16"}}, 415, "BAD_REQUEST"},
-		{"a syntax error at the password", `{"query":"mutation { signIn(input: {email: \"a\" password \"` + secret + `\"}) { __typename } }"}`, nil, 200, "GRAPHQL_PARSE_FAILED"},
-		{"an unterminated password", `{"query":"mutation { signIn(input: {password: \"` + secret + `"}`, nil, 200, "GRAPHQL_PARSE_FAILED"},
-		{"a password in the place of a number", `{"query":"query ($n: Int) { __typename @include(if: $n) }","variables":{"n":"` + secret + `"}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"a password in the place of an enum", `{"query":"query ($n: PasswordRule!) { __typename }","variables":{"n":"` + secret + `"}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"a password in the place of an input", `{"query":"mutation ($i: SignInInput!) { signIn(input: $i) { __typename } }","variables":{"i":"` + secret + `"}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"a password without quotes", `{"query":"mutation { signIn(input: {email: \"a@example.com\", password: hunter2hunter2}) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"a number for a password, in the document", `{"query":"mutation { signIn(input: {email: \"a@example.com\", password: 90210902109021}) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"a number for a password, in the variables", `{"query":"mutation ($p: String!) { signIn(input: {email: \"a@example.com\", password: $p}) { __typename } }","variables":{"p":90210902109021}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"a number for an address", `{"query":"mutation ($p: String!) { signIn(input: {email: $p, password: \"` + secret + `\"}) { __typename } }","variables":{"p":90210902109021}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"a list for a password", `{"query":"mutation ($p: String!) { signIn(input: {email: \"a@example.com\", password: $p}) { __typename } }","variables":{"p":["` + secret + `"]}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"no password", `{"query":"mutation { signIn(input: {email: \"` + secret + `\"}) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"an unknown field", `{"query":"mutation ($i: SignInInput!) { signIn(input: $i) { __typename } }","variables":{"i":{"email":"a","password":"b","secret":"` + secret + `"}}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"a password as operation name", `{"query":"query A { __typename }","operationName":"` + secret + `"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED"},
-		{"too many tokens", `{"query":"{ ` + strings.Repeat("__typename ", 3000) + `}"}`, nil, 200, "GRAPHQL_PARSE_FAILED"},
-		{"a syntax error for a newer client", `{"query":"{"}`, http.Header{"Accept": {"application/graphql-response+json"}}, 400, "GRAPHQL_PARSE_FAILED"},
+		{name: "empty body", status: 400, code: "BAD_REQUEST"},
+		{"not JSON", "password=" + secret, nil, 400, "BAD_REQUEST", false},
+		{"JSON cut short", valid[:len(valid)-3], nil, 400, "BAD_REQUEST", false},
+		{"something after the JSON", valid + valid, nil, 400, "BAD_REQUEST", false},
+		{"a batch", "[" + valid + "]", nil, 400, "BAD_REQUEST", false},
+		{"a JSON string", `"` + secret + `"`, nil, 400, "BAD_REQUEST", false},
+		{"no query", `{"variables":{"p":"` + secret + `"}}`, nil, 400, "BAD_REQUEST", false},
+		{"a query that is no string", `{"query":{"password":"` + secret + `"}}`, nil, 400, "BAD_REQUEST", false},
+		{"variables that are no object", `{"query":"{ __typename }","variables":"` + secret + `"}`, nil, 400, "BAD_REQUEST", false},
+		{"a huge body", `{"query":"` + strings.Repeat("# "+secret+" ", 10_000) + `"}`, nil, 413, "BAD_REQUEST", false},
+		{"a form", valid, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, 415, "BAD_REQUEST", false},
+		{"no content type", valid, http.Header{"Content-Type": {""}}, 415, "BAD_REQUEST", false},
+		{"another charset", valid, http.Header{"Content-Type": {"application/json; charset=utf-16"}}, 415, "BAD_REQUEST", false},
+		{"a syntax error at the password", `{"query":"mutation { signIn(input: {email: \"a\" password \"` + secret + `\"}) { __typename } }"}`, nil, 200, "GRAPHQL_PARSE_FAILED", false},
+		{"an unterminated password", `{"query":"mutation { signIn(input: {password: \"` + secret + `"}`, nil, 200, "GRAPHQL_PARSE_FAILED", false},
+		{"a password in the place of a number", `{"query":"query ($n: Int) { __typename @include(if: $n) }","variables":{"n":"` + secret + `"}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a password in the place of an enum", `{"query":"query ($n: PasswordRule!) { __typename }","variables":{"n":"` + secret + `"}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a password in the place of an input", `{"query":"mutation ($i: SignInInput!) { signIn(input: $i) { __typename } }","variables":{"i":"` + secret + `"}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a password without quotes", `{"query":"mutation { signIn(input: {email: \"a@example.com\", password: hunter2hunter2}) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a number for a password, in the document", `{"query":"mutation { signIn(input: {email: \"a@example.com\", password: 90210902109021}) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a number for a password, in the variables", `{"query":"mutation ($p: String!) { signIn(input: {email: \"a@example.com\", password: $p}) { __typename } }","variables":{"p":90210902109021}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", true},
+		{"a number for an address", `{"query":"mutation ($p: String!) { signIn(input: {email: $p, password: \"` + secret + `\"}) { __typename } }","variables":{"p":90210902109021}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", true},
+		{"a list for a password", `{"query":"mutation ($p: String!) { signIn(input: {email: \"a@example.com\", password: $p}) { __typename } }","variables":{"p":["` + secret + `"]}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"no password", `{"query":"mutation { signIn(input: {email: \"` + secret + `\"}) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"an unknown field", `{"query":"mutation ($i: SignInInput!) { signIn(input: $i) { __typename } }","variables":{"i":{"email":"a","password":"b","secret":"` + secret + `"}}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a password as operation name", `{"query":"query A { __typename }","operationName":"` + secret + `"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"two mutations", `{"query":"mutation { a: signIn(input: {email: \"a@example.com\", password: \"` + secret + `\"}) { __typename } b: signIn(input: {email: \"a@example.com\", password: \"hunter2\"}) { __typename } }"}`, nil, 200, "BAD_REQUEST", false},
+		{"two mutations by a fragment", `{"query":"mutation { ...F requestPasswordReset(input: {email: \"a@example.com\"}) { __typename } } fragment F on Mutation { signIn(input: {email: \"a@example.com\", password: \"` + secret + `\"}) { __typename } }"}`, nil, 200, "BAD_REQUEST", false},
+		{"too many tokens", `{"query":"{ ` + strings.Repeat("__typename ", 3000) + `}"}`, nil, 200, "GRAPHQL_PARSE_FAILED", false},
+		{"a syntax error for a newer client", `{"query":"{"}`, http.Header{"Accept": {"application/graphql-response+json"}}, 400, "GRAPHQL_PARSE_FAILED", false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			clerk.ResetCalls()
@@ -272,6 +275,9 @@ func TestMalformedRequests(t *testing.T) {
 				if strings.Contains(got.Raw, text) || strings.Contains(a.log.String(), text) {
 					t.Errorf("the password came back or was logged: %s", got.Raw)
 				}
+			}
+			if strings.Contains(got.Raw, `"data"`) != row.ran {
+				t.Errorf("data where nothing was run, or none where something was: %s", got.Raw)
 			}
 			if id, _ := got.Errors[0].Extensions["requestId"].(string); id == "" {
 				t.Errorf("no request id: %s", got.Raw)

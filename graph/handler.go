@@ -34,6 +34,7 @@ func NewHandler(schema graphql.ExecutableSchema, opts Options) http.Handler {
 	server.AddTransport(transport{})
 	server.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
 	server.SetParserTokenLimit(parserTokenLimit)
+	server.Use(oneMutation{})
 	server.SetDisableSuggestion(!opts.Introspection)
 	if opts.Introspection {
 		server.Use(extension.Introspection{})

@@ -168,7 +168,7 @@ func (a answerer) fault(fault requestFault) {
 	if fault.status == http.StatusMethodNotAllowed {
 		a.w.Header().Set("Allow", "GET, POST")
 	}
-	a.write(fault.status, a.exec.DispatchError(a.r.Context(), gqlerror.List{err}))
+	a.refuse(fault.status, a.exec.DispatchError(a.r.Context(), gqlerror.List{err}))
 }
 
 // errors answers a document that was not run. Clients of the older media type expect status 200 with it.
@@ -177,10 +177,17 @@ func (a answerer) errors(operation *graphql.OperationContext, errs gqlerror.List
 	if a.media == mediaGraphQLResponse {
 		status = http.StatusBadRequest
 	}
-	a.write(status, a.exec.DispatchError(graphql.WithOperationContext(a.r.Context(), operation), errs))
+	a.refuse(status, a.exec.DispatchError(graphql.WithOperationContext(a.r.Context(), operation), errs))
 }
 
-func (a answerer) write(status int, response *graphql.Response) {
+// refuse answers with errors alone: where nothing was run, the specification wants no data, not even null.
+func (a answerer) refuse(status int, response *graphql.Response) {
+	a.write(status, struct {
+		Errors gqlerror.List `json:"errors"`
+	}{response.Errors})
+}
+
+func (a answerer) write(status int, response any) {
 	a.w.Header().Set("Content-Type", a.media+"; charset=utf-8")
 	a.w.Header().Set("Cache-Control", "no-store")
 	a.w.WriteHeader(status)

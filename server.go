@@ -179,7 +179,7 @@ func serveAPI(ctx context.Context, clerk instance, keys [][]byte, cfg config.HTT
 	if err != nil {
 		return err
 	}
-	executable := generated.NewExecutableSchema(generated.Config{Resolvers: resolvers.New(service)})
+	executable := generated.NewExecutableSchema(generated.Config{Resolvers: resolvers.New(service, log)})
 
 	router := chi.NewRouter()
 	router.Use(middleware.Stack(middleware.Options{Logger: log, TrustedProxies: cfg.TrustedProxies, MaxBodyBytes: maxBodyBytes})...)

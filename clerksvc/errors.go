@@ -99,14 +99,20 @@ type AccountLockedError struct {
 func (e *AccountLockedError) Error() string { return "clerksvc: account locked" }
 
 // RateLimitedError is a request, or a code, too many.
-type RateLimitedError struct{ RetryAfter time.Duration }
+type RateLimitedError struct {
+	RetryAfter time.Duration
+	// SignInID is the handle to go on with where a reset code was accepted already; empty elsewhere.
+	SignInID string
+}
 
 func (e *RateLimitedError) Error() string { return "clerksvc: rate limited" }
 
 // UnavailableError is a Clerk that can't be reached or used.
 type UnavailableError struct {
 	RetryAfter time.Duration
-	cause      error
+	// SignInID is the handle to go on with where a reset code was accepted already; empty elsewhere.
+	SignInID string
+	cause    error
 }
 
 func (e *UnavailableError) Error() string { return fmt.Sprintf("clerksvc: unavailable: %v", e.cause) }

@@ -23,6 +23,9 @@ const (
 	codeLife = 10 * time.Minute
 	// signInLife is how long an unfinished sign-in or password reset can be gone on with.
 	signInLife = 10 * time.Minute
+	// freshLife is how long the account behind a first code is taken to be as it was created. Clerk sends a second code to
+	// an address after 30 seconds at the earliest (error code verification_code_too_many_requests).
+	freshLife = 30 * time.Second
 )
 
 // emailAddressHandle is what an emailAddressId carries. It is given only to who has just proved the account's
@@ -36,9 +39,9 @@ type emailAddressHandle struct {
 type verificationHandle struct {
 	EmailAddressID string `json:"a"`
 	VerificationID string `json:"v"`
-	// NewAccount: this is the first code to an account that was created in the same step, so its address
-	// was unverified and it had no second factor.
-	NewAccount bool `json:"n,omitempty"`
+	// FreshUntil is set, in Unix seconds, in the first code to an account that was created in the same step. Until then
+	// Clerk sends no other code to the address, so nothing but this one can have verified it.
+	FreshUntil int64 `json:"f,omitempty"`
 }
 
 // passwordResetHandle is what the signInId of a password reset carries.
@@ -47,10 +50,10 @@ type passwordResetHandle struct {
 	EmailAddressID string `json:"a"`
 	VerificationID string `json:"v"`
 	// PasswordUpdatedAt is when the password that is to be replaced was set, in Unix milliseconds. A handle
-	// whose code is proved stops working when that changes, so it resets a password once.
+	// whose code is proved sets no password once that has changed, so it does so once.
 	PasswordUpdatedAt int64 `json:"p"`
-	// ProvedUntil is set, in Unix seconds, when the code was accepted and only the new password refused. It is then
-	// when the handle ends, however many passwords are refused.
+	// ProvedUntil is set, in Unix seconds, when the code was accepted and something after that failed. It is then when the
+	// handle ends, however often that happens.
 	ProvedUntil int64 `json:"t,omitempty"`
 }
 

@@ -62,10 +62,11 @@ type ResetPasswordInput struct {
 }
 
 // ResetPassword sets a new password with the code of a reset, ends all sessions of the account, and signs in. Four
-// calls.
+// calls, three in ticket mode.
 //
-// A new password that is refused costs no new code (rule 4): one that breaks the policy is refused before the code is
-// tried, and one that Clerk refuses afterwards is answered with a signInId in which the code is proved.
+// What fails after the code was accepted costs no new code (rule 4): a new password that Clerk refuses, or a Clerk that
+// can't be reached, is answered with a signInId in which the code is proved. A new password that breaks the policy is refused
+// before the code is tried.
 //
 // Errors: *InvalidInputError, *InvalidCodeError, ErrVerificationExpired, *PasswordRejectedError,
 // *SecondFactorRequiredError, *AccountLockedError, ErrAccountBanned, *RateLimitedError, *UnavailableError.
@@ -93,39 +94,20 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 		return nil, openErr
 	}
 
-	if err := s.proveReset(ctx, &reset, code); err != nil {
-		return nil, err
-	}
-	account, err := s.api.ResetPassword(ctx, reset.UserID, in.NewPassword)
-	if err != nil {
-		result := s.outcome(ctx, err)
-		var rejected *PasswordRejectedError
-		if errors.As(result, &rejected) {
-			rejected.SignInID, err = s.keys.Seal(purposePasswordReset, reset, time.Unix(reset.ProvedUntil, 0))
-			if err != nil {
-				return nil, err
-			}
+	if reset.ProvedUntil == 0 {
+		if err := s.proveReset(ctx, &reset, code); err != nil {
+			return nil, err
 		}
-		return nil, result
+		account, err := s.api.ResetPassword(ctx, reset.UserID, in.NewPassword)
+		return s.completeReset(ctx, reset, account, err)
 	}
-	return s.complete(ctx, account)
+	account, err := s.resumeReset(ctx, reset, in.NewPassword)
+	return s.completeReset(ctx, reset, account, err)
 }
 
-// proveReset returns nil if the reset's code is right, now or, as the handle says, before. One call. It then sets
-// ProvedUntil.
-//
-// Every way in which the code can fail is told as a wrong code without a count: a decoy has no other way.
+// proveReset returns nil if the reset's code is right, and notes it in the handle. One call. Every way in which the code can
+// fail is told as a wrong code without a count: a decoy has no other way.
 func (s *Service) proveReset(ctx context.Context, reset *passwordResetHandle, code secret.String) error {
-	if reset.ProvedUntil != 0 {
-		account, err := s.api.GetUser(ctx, reset.UserID)
-		if err != nil {
-			return s.outcome(ctx, err)
-		}
-		if passwordUpdatedAt(account) != reset.PasswordUpdatedAt {
-			return ErrVerificationExpired
-		}
-		return nil
-	}
 	attempt, err := s.api.AttemptFirstFactor(ctx, reset.EmailAddressID, reset.VerificationID, code)
 	if err != nil {
 		switch result := s.outcome(ctx, err); {
@@ -140,6 +122,56 @@ func (s *Service) proveReset(ctx context.Context, reset *passwordResetHandle, co
 	}
 	reset.ProvedUntil = s.now().Add(signInLife).Unix()
 	return nil
+}
+
+// resumeReset sets the new password of a reset whose code was accepted before. Two calls. If the password was set since, it
+// was by this reset, whose answer was lost, or the reset is used up: the first is so if the password is the new one.
+func (s *Service) resumeReset(ctx context.Context, reset passwordResetHandle, newPassword secret.String) (*User, error) {
+	account, err := s.api.GetUser(ctx, reset.UserID)
+	if err != nil {
+		return nil, err
+	}
+	if passwordUpdatedAt(account) == reset.PasswordUpdatedAt {
+		return s.api.ResetPassword(ctx, reset.UserID, newPassword)
+	}
+	if err := s.api.VerifyPassword(ctx, reset.UserID, newPassword); err != nil {
+		if hasCode(err, "incorrect_password") {
+			return nil, ErrVerificationExpired
+		}
+		return nil, err
+	}
+	return account, nil
+}
+
+// completeReset signs in with an account whose password was reset, or answers for what failed, with a handle to go on with
+// where going on is possible.
+func (s *Service) completeReset(ctx context.Context, reset passwordResetHandle, account *User, err error) (*SignedIn, error) {
+	var signedIn *SignedIn
+	if err == nil {
+		signedIn, err = s.complete(ctx, account)
+	}
+	if err == nil {
+		return signedIn, nil
+	}
+	result := s.outcome(ctx, err)
+	handle, sealErr := s.keys.Seal(purposePasswordReset, reset, time.Unix(reset.ProvedUntil, 0))
+	if sealErr != nil {
+		return nil, sealErr
+	}
+	var (
+		rejected *PasswordRejectedError
+		limited  *RateLimitedError
+		down     *UnavailableError
+	)
+	switch {
+	case errors.As(result, &rejected):
+		rejected.SignInID = handle
+	case errors.As(result, &limited):
+		limited.SignInID = handle
+	case errors.As(result, &down):
+		down.SignInID = handle
+	}
+	return nil, result
 }
 
 func passwordUpdatedAt(u *User) int64 {

@@ -3,6 +3,7 @@ package clerksvc
 import (
 	"context"
 	"errors"
+	"time"
 
 	"clerkql/internal/secret"
 )
@@ -60,7 +61,7 @@ func (s *Service) emailNotVerified(ctx context.Context, attempt *SignInAttempt) 
 	if err != nil {
 		return err
 	}
-	sent, err := s.sendVerification(ctx, attempt.Address.ID, false)
+	sent, err := s.sendVerification(ctx, attempt.Address.ID, time.Time{})
 	if err == nil {
 		return &EmailNotVerifiedError{EmailAddressID: handle, Sent: sent}
 	}

@@ -52,7 +52,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*VerificationRequ
 	if err != nil {
 		return nil, err
 	}
-	account, created, err := s.claim(ctx, checked)
+	account, createdAt, err := s.claim(ctx, checked)
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}
@@ -60,7 +60,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*VerificationRequ
 	if address == nil {
 		return nil, s.outcome(ctx, &ClerkError{Operation: "CreateUser", cause: errUnreadable})
 	}
-	sent, err := s.sendVerification(ctx, address.ID, created)
+	sent, err := s.sendVerification(ctx, address.ID, createdAt)
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}
@@ -89,43 +89,44 @@ func (s *Service) checkSignUp(in SignUpInput) (signUp, error) {
 	return checked, nil
 }
 
-// claim returns the unverified user that this sign-up goes on with, and whether it was created just now.
-func (s *Service) claim(ctx context.Context, in signUp) (account *User, created bool, err error) {
+// claim returns the unverified user that this sign-up goes on with and, if it had to be created, a time before that.
+func (s *Service) claim(ctx context.Context, in signUp) (account *User, createdAt time.Time, err error) {
 	for range signUpRounds {
+		createdAt = s.now()
 		account, err = s.api.CreateUser(ctx, in.params())
 		if err == nil {
-			return account, true, nil
+			return account, createdAt, nil
 		}
 		if !mayExist(err) {
-			return nil, false, err
+			return nil, time.Time{}, err
 		}
 		existing, findErr := s.api.FindUserByEmailAddress(ctx, in.email)
 		switch {
 		case findErr != nil:
-			return nil, false, findErr
+			return nil, time.Time{}, findErr
 		case existing == nil:
 			// Nobody has the address now. If it was taken a moment ago, try again; if the answer was lost,
 			// Clerk may still be at it, and the user's next try will find out.
 			if errors.Is(outcomeOf(asClerkError(err)), ErrEmailTaken) {
 				continue
 			}
-			return nil, false, err
+			return nil, time.Time{}, err
 		case !abandoned(existing):
-			return nil, false, ErrEmailTaken
+			return nil, time.Time{}, ErrEmailTaken
 		}
 		passwordErr := s.api.VerifyPassword(ctx, existing.ID, in.password)
 		switch {
 		case passwordErr == nil:
 			account, err = s.rename(ctx, existing, in)
-			return account, false, err
+			return account, time.Time{}, err
 		case !hasCode(passwordErr, "incorrect_password"):
-			return nil, false, passwordErr
+			return nil, time.Time{}, passwordErr
 		}
 		if deleteErr := s.api.DeleteUser(ctx, existing.ID); deleteErr != nil && !hasCode(deleteErr, "resource_not_found") {
-			return nil, false, deleteErr
+			return nil, time.Time{}, deleteErr
 		}
 	}
-	return nil, false, &UnavailableError{RetryAfter: time.Second, cause: errContended}
+	return nil, time.Time{}, &UnavailableError{RetryAfter: time.Second, cause: errContended}
 }
 
 // errContended: others sign up with the same address at the same time, and each replaces the one before.

@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -19,11 +22,12 @@ func inject(t testing.TB, clerk *clerkemu.Server, fault clerkemu.Fault) {
 func (a *api) inputs(t testing.TB, clerk *clerkemu.Server) map[string]map[string]any {
 	t.Helper()
 	verify := a.signUp(t, clerk, "verify@example.com", password)
+	resend := a.signUp(t, clerk, "resend@example.com", password)
 	seed(t, clerk, ada())
 	return map[string]map[string]any{
 		"signUp":               {"email": "new@example.com", "password": password},
 		"verifyEmail":          verify,
-		"resendVerification":   {"emailAddressId": verify["emailAddressId"]},
+		"resendVerification":   {"emailAddressId": resend["emailAddressId"]},
 		"signIn":               {"email": email, "password": password},
 		"requestPasswordReset": {"email": email},
 		"resetPassword":        a.reset(t, clerk, email, newPassword),
@@ -59,15 +63,20 @@ func TestClerkMisbehaves(t *testing.T) {
 					t.Errorf("%s: wait %v, want %v", mutation, result["retryAfterSeconds"], fault.wait)
 				}
 			}
-			if fault.want == "ServiceUnavailable" && !strings.Contains(a.log.String(), "clerk call failed") {
-				t.Error("the operator is not told")
+			if fault.want == "ServiceUnavailable" {
+				a.logged(t, "clerk call failed")
 			}
 			// And when Clerk is well again, everything goes on.
 			clerk.ClearFaults()
-			for mutation, input := range inputs {
-				if result := a.do(t, mutation, input); result.typename() == fault.want {
-					t.Errorf("afterwards %s answered %v", mutation, result)
-				}
+			for _, row := range []struct{ mutation, success string }{
+				{"signUp", "VerificationRequired"},
+				{"resendVerification", "VerificationSent"},
+				{"verifyEmail", "SessionCreated"},
+				{"signIn", "SessionCreated"},
+				{"requestPasswordReset", "PasswordResetSent"},
+				{"resetPassword", "SessionCreated"},
+			} {
+				a.want(t, row.success, row.mutation, inputs[row.mutation])
 			}
 		})
 	}
@@ -80,11 +89,11 @@ func TestAKeyThatClerkRefuses(t *testing.T) {
 	for mutation, input := range inputs {
 		a.want(t, "ServiceUnavailable", mutation, input)
 	}
-	log := a.log.String()
-	if !strings.Contains(log, "clerk_key_invalid") || !strings.Contains(log, `"clerk_trace_id":"`) {
-		t.Errorf("the log does not name the reason and the trace:\n%s", log)
+	a.logged(t, "clerk_key_invalid")
+	if strings.Contains(a.log.String(), `"clerk_trace_id":""`) {
+		t.Error("the log does not name Clerk's trace")
 	}
-	if strings.Contains(log, "sk_test_") {
+	if strings.Contains(a.log.String(), "sk_test_") {
 		t.Error("the key is in the log")
 	}
 }
@@ -147,13 +156,18 @@ func TestALostAnswerLeavesNothingThatBlocksTheOwner(t *testing.T) {
 	}
 }
 
-// TestAClientThatGoesAway begins mutations and hangs up: what was begun runs to its end.
+// TestAClientThatGoesAway begins a mutation and hangs up: what was begun runs to its end.
 func TestAClientThatGoesAway(t *testing.T) {
 	clerk := clerkemu.RunT(t)
 	a := startAPI(t, clerk)
-	inject(t, clerk, clerkemu.Fault{Operation: "CreateUser", Kind: clerkemu.FaultLatency, Latency: 300 * time.Millisecond, Times: 1})
-	a.hangUp(t, "signUp", map[string]any{"email": email, "password": password}, 100*time.Millisecond)
-	deadline := time.Now().Add(5 * time.Second)
+	inject(t, clerk, clerkemu.Fault{Operation: "CreateUser", Kind: clerkemu.FaultLatency, Latency: 2 * time.Second, Times: 1})
+	ctx, hangUp := context.WithCancel(t.Context())
+	answered := a.begin(ctx, t, "signUp", map[string]any{"email": email, "password": password})
+	hangUp()
+	if err := <-answered; !errors.Is(err, context.Canceled) {
+		t.Fatalf("the client did not hang up in time: %v", err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
 	for len(clerk.Mail(email)) == 0 {
 		if time.Now().After(deadline) {
 			t.Fatal("the sign-up stopped half-way: no code was sent")
@@ -167,12 +181,60 @@ func TestAClientThatGoesAway(t *testing.T) {
 func TestShutdownLetsMutationsFinish(t *testing.T) {
 	clerk := clerkemu.RunT(t)
 	a := startAPI(t, clerk)
-	inject(t, clerk, clerkemu.Fault{Operation: "CreateUser", Kind: clerkemu.FaultLatency, Latency: 500 * time.Millisecond, Times: 1})
-	result := make(chan member, 1)
-	go func() { result <- a.do(t, "signUp", map[string]any{"email": email, "password": password}) }()
-	time.Sleep(150 * time.Millisecond)
+	inject(t, clerk, clerkemu.Fault{Operation: "CreateUser", Kind: clerkemu.FaultLatency, Latency: 2 * time.Second, Times: 1})
+	answered := a.begin(t.Context(), t, "signUp", map[string]any{"email": email, "password": password})
 	a.stop(t)
-	if got := <-result; got.typename() != "VerificationRequired" {
-		t.Errorf("the mutation under way got %v", got)
+	if err := <-answered; err != nil {
+		t.Errorf("the mutation under way ended with %v", err)
 	}
+}
+
+// TestNothingAfterAnAcceptedCodeLosesIt is rule 4 when it is not the password that fails, but Clerk: at every call of a reset
+// after the code was accepted, in every way, the answer has a handle that the reset can be gone on with.
+func TestNothingAfterAnAcceptedCodeLosesIt(t *testing.T) {
+	for _, operation := range []string{"UpdateUser", "createSession", "CreateSessionToken"} {
+		for _, fault := range []clerkemu.Fault{
+			{Kind: clerkemu.FaultStatus, Status: 500},
+			{Kind: clerkemu.FaultStatus, Status: 429, RetryAfter: time.Second},
+			{Kind: clerkemu.FaultDrop},
+			{Kind: clerkemu.FaultDropAfterEffect},
+			{Kind: clerkemu.FaultTruncate},
+			{Kind: clerkemu.FaultGarbage},
+		} {
+			t.Run(fmt.Sprintf("%s %s %d", operation, fault.Kind, fault.Status), func(t *testing.T) {
+				clerk := clerkemu.RunT(t)
+				a := startAPI(t, clerk)
+				seed(t, clerk, ada())
+				reset := a.reset(t, clerk, email, newPassword)
+				fault.Operation, fault.Times = operation, 1
+				inject(t, clerk, fault)
+				failed := a.do(t, "resetPassword", reset)
+				if typename := failed.typename(); typename != "ServiceUnavailable" && typename != "RateLimited" {
+					t.Fatalf("got %v", failed)
+				}
+				mails := len(clerk.Mail(email))
+				a.want(t, "SessionCreated", "resetPassword", map[string]any{
+					"signInId": failed["resumeSignInId"], "code": reset["code"], "newPassword": newPassword,
+				})
+				if len(clerk.Mail(email)) != mails {
+					t.Error("a new code was sent")
+				}
+				a.want(t, "SessionCreated", "signIn", map[string]any{"email": email, "password": newPassword})
+				a.want(t, "VerificationExpired", "resetPassword", map[string]any{
+					"signInId": failed["resumeSignInId"], "code": reset["code"], "newPassword": "a third password",
+				})
+			})
+		}
+	}
+}
+
+// TestAnOutcomeWithoutAMember has a user vanish in the midst of a sign-up, which signUp has no member for.
+func TestAnOutcomeWithoutAMember(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk)
+	inject(t, clerk, clerkemu.Fault{
+		Operation: "PrepareEmailAddressVerification", Kind: clerkemu.FaultStatus, Status: 404, Code: "resource_not_found", Times: 1,
+	})
+	a.want(t, "ServiceUnavailable", "signUp", map[string]any{"email": email, "password": password})
+	a.logged(t, "outcome without a member")
 }

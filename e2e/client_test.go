@@ -1,9 +1,10 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -45,12 +46,11 @@ func (a answer) errorCode() string {
 
 var httpClient = &http.Client{Timeout: 30 * time.Second}
 
-// post sends a body as it is.
-func (a *api) post(t testing.TB, body string, header http.Header) answer {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.url, bytes.NewBufferString(body))
+// send sends a body as it is. It may be called from any goroutine.
+func (a *api) send(ctx context.Context, body string, header http.Header) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		return answer{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	for name, values := range header {
@@ -58,16 +58,26 @@ func (a *api) post(t testing.TB, body string, header http.Header) answer {
 	}
 	resp, err := httpClient.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return answer{}, err
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatal(err)
+		return answer{}, err
 	}
 	got := answer{Status: resp.StatusCode, Raw: string(raw)}
 	if err := json.Unmarshal(raw, &got); err != nil {
-		t.Fatalf("status %d, and the answer is not JSON: %s", resp.StatusCode, raw)
+		return answer{}, fmt.Errorf("status %d, and the answer is not JSON: %s", resp.StatusCode, raw)
+	}
+	return got, nil
+}
+
+// post sends a body as it is, and fails the test if there is no answer.
+func (a *api) post(t testing.TB, body string, header http.Header) answer {
+	t.Helper()
+	got, err := a.send(t.Context(), body, header)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return got
 }
@@ -141,22 +151,23 @@ func wrong(code string) string {
 	return strings.Map(func(digit rune) rune { return '0' + (digit-'0'+5)%10 }, code)
 }
 
-// hangUp begins a mutation and closes the connection after a while.
-func (a *api) hangUp(t testing.TB, mutation string, input map[string]any, after time.Duration) {
+// begin sends a mutation from another goroutine, waits until Clerk is called for it, and returns where its answer will be.
+// Clerk must have been told to be slow.
+func (a *api) begin(ctx context.Context, t testing.TB, mutation string, input map[string]any) <-chan error {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": contract.document(mutation), "variables": map[string]any{"input": input}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), after)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if resp, err := httpClient.Do(req); err == nil {
-		resp.Body.Close()
-		t.Fatal("the answer came before the client hung up")
-	}
+	answered := make(chan error, 1)
+	go func() {
+		got, err := a.send(ctx, string(body), nil)
+		if err == nil && !strings.Contains(got.Raw, `"__typename":"VerificationRequired"`) {
+			err = errors.New(got.Raw)
+		}
+		answered <- err
+	}()
+	// Far longer than the request takes to get to Clerk, far shorter than Clerk takes to answer.
+	time.Sleep(500 * time.Millisecond)
+	return answered
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -63,6 +64,33 @@ func (c *publicContract) selection(of *ast.Definition) string {
 		}
 	}
 	return " { " + strings.Join(names, " ") + " }"
+}
+
+// TestEverythingIsDocumented holds that every type, field, argument and enum value of the contract has a description.
+func TestEverythingIsDocumented(t *testing.T) {
+	described := func(what, description string) {
+		if description == "" {
+			t.Errorf("%s has no description", what)
+		}
+	}
+	for name, definition := range contract.schema.Types {
+		if definition.BuiltIn {
+			continue
+		}
+		described(name, definition.Description)
+		for _, value := range definition.EnumValues {
+			described(name+"."+value.Name, value.Description)
+		}
+		for _, field := range definition.Fields {
+			if strings.HasPrefix(field.Name, "__") {
+				continue
+			}
+			described(name+"."+field.Name, field.Description)
+			for _, argument := range field.Arguments {
+				described(name+"."+field.Name+"("+argument.Name+")", argument.Description)
+			}
+		}
+	}
 }
 
 func (c *publicContract) saw(mutation, member string) {

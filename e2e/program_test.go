@@ -112,6 +112,17 @@ func start(t testing.TB, args []string) *api {
 	return a
 }
 
+// logged waits until the program has written a text to its log.
+func (a *api) logged(t testing.TB, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if strings.Contains(a.log.String(), text) {
+			return
+		}
+	}
+	t.Errorf("%q is not in the log:\n%s", text, a.log)
+}
+
 // stop ends the program as an operator would, and checks that it ended well.
 func (a *api) stop(t testing.TB) {
 	t.Helper()
@@ -152,7 +163,9 @@ type logBuffer struct {
 
 // leaked returns the secrets that the program wrote down.
 func (b *logBuffer) leaked() []string {
-	log := b.String()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	log := b.buf.String()
 	var found []string
 	for _, secret := range b.secrets {
 		if regexp.MustCompile(`(^|[^0-9A-Za-z])` + regexp.QuoteMeta(secret) + `($|[^0-9A-Za-z])`).MatchString(log) {

@@ -10,7 +10,7 @@ import (
 // RequestPasswordReset resolves Mutation.requestPasswordReset.
 func (m mutation) RequestPasswordReset(ctx context.Context, input model.RequestPasswordResetInput) (model.RequestPasswordResetResult, error) {
 	signInID, err := m.service.RequestPasswordReset(ctx, input.Email)
-	return result(err, func() model.RequestPasswordResetResult {
+	return result(ctx, m.log, err, func() model.RequestPasswordResetResult {
 		return model.PasswordResetSent{SignInID: signInID}
 	})
 }
@@ -22,7 +22,7 @@ func (m mutation) ResetPassword(ctx context.Context, input model.ResetPasswordIn
 		Code:        input.Code,
 		NewPassword: input.NewPassword,
 	})
-	return result(err, func() model.ResetPasswordResult { return sessionMember(signedIn) })
+	return result(ctx, m.log, err, func() model.ResetPasswordResult { return sessionMember(signedIn) })
 }
 
 // PasswordPolicy resolves Query.passwordPolicy.

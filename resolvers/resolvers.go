@@ -3,24 +3,29 @@
 package resolvers
 
 import (
+	"log/slog"
+
 	"clerkql/clerksvc"
 	"clerkql/graph/generated"
 )
 
-// Root resolves the root types. It holds nothing but the service.
-type Root struct{ service *clerksvc.Service }
+// Root resolves the root types.
+type Root struct {
+	service *clerksvc.Service
+	log     *slog.Logger
+}
 
 var _ generated.ResolverRoot = (*Root)(nil)
 
 // New returns the resolvers over a service.
-func New(service *clerksvc.Service) *Root { return &Root{service} }
+func New(service *clerksvc.Service, log *slog.Logger) *Root { return &Root{service, log} }
 
 // Mutation implements [generated.ResolverRoot].
-func (r *Root) Mutation() generated.MutationResolver { return mutation{r.service} }
+func (r *Root) Mutation() generated.MutationResolver { return mutation{r} }
 
 // Query implements [generated.ResolverRoot].
-func (r *Root) Query() generated.QueryResolver { return query{r.service} }
+func (r *Root) Query() generated.QueryResolver { return query{r} }
 
-type mutation struct{ service *clerksvc.Service }
+type mutation struct{ *Root }
 
-type query struct{ service *clerksvc.Service }
+type query struct{ *Root }

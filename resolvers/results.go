@@ -1,7 +1,9 @@
 package resolvers
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"time"
 
@@ -10,9 +12,9 @@ import (
 )
 
 // result returns the member of the union U for the end of a flow: success if err is nil, otherwise the member for the
-// outcome that err is. An outcome that the union has no member for is told as ServiceUnavailable. An error that is no
-// outcome is a fault, and stays an error.
-func result[U any](err error, success func() U) (U, error) {
+// outcome that err is. An outcome that the union has no member for is logged, and told as ServiceUnavailable. An error
+// that is no outcome is a fault, and stays an error.
+func result[U any](ctx context.Context, log *slog.Logger, err error, success func() U) (U, error) {
 	if err == nil {
 		return success(), nil
 	}
@@ -24,7 +26,8 @@ func result[U any](err error, success func() U) (U, error) {
 	if fitting, ok := member.(U); ok {
 		return fitting, nil
 	}
-	return model.UserError(unavailable(0)).(U), nil
+	log.ErrorContext(ctx, "outcome without a member", slog.String("outcome", err.Error()))
+	return model.UserError(unavailable(&clerksvc.UnavailableError{})).(U), nil
 }
 
 // memberFor is the one mapping from domain errors to union members. It returns nil for an error that is none.
@@ -65,9 +68,10 @@ func memberFor(err error) model.UserError {
 			Message:           "Too many requests. Wait a moment before trying again.",
 			Code:              model.ErrorCodeRateLimited,
 			RetryAfterSeconds: seconds(limited.RetryAfter),
+			ResumeSignInID:    optionalHandle(limited.SignInID),
 		}
 	case errors.As(err, &down):
-		return unavailable(down.RetryAfter)
+		return unavailable(down)
 	}
 	return plainMember(err)
 }
@@ -110,11 +114,12 @@ func plainMember(err error) model.UserError {
 	}
 }
 
-func unavailable(retryAfter time.Duration) model.ServiceUnavailable {
+func unavailable(err *clerksvc.UnavailableError) model.ServiceUnavailable {
 	return model.ServiceUnavailable{
 		Message:           "This can't be done right now. Try again in a moment.",
 		Code:              model.ErrorCodeServiceUnavailable,
-		RetryAfterSeconds: seconds(retryAfter),
+		RetryAfterSeconds: seconds(err.RetryAfter),
+		ResumeSignInID:    optionalHandle(err.SignInID),
 	}
 }
 
@@ -135,17 +140,15 @@ func invalidInput(err *clerksvc.InvalidInputError) model.InvalidInput {
 
 func passwordRejected(err *clerksvc.PasswordRejectedError) model.PasswordRejected {
 	member := model.PasswordRejected{
-		Message: "This password can't be used. Choose another.",
-		Code:    model.ErrorCodePasswordRejected,
+		Message:  "This password can't be used. Choose another.",
+		Code:     model.ErrorCodePasswordRejected,
+		SignInID: optionalHandle(err.SignInID),
 	}
 	for _, rule := range err.Violations {
 		member.Violations = append(member.Violations, model.PasswordViolation{
 			Rule:    model.PasswordRule(rule),
 			Message: passwordRuleMessage(rule),
 		})
-	}
-	if err.SignInID != "" {
-		member.SignInID = &err.SignInID
 	}
 	return member
 }
@@ -176,6 +179,13 @@ func secondFactorRequired(err *clerksvc.SecondFactorRequiredError) model.SecondF
 		member.NextSteps = append(member.NextSteps, model.SecondFactorStrategy(step))
 	}
 	return member
+}
+
+func optionalHandle(handle string) *string {
+	if handle == "" {
+		return nil
+	}
+	return &handle
 }
 
 // seconds rounds a wait up to whole seconds, at least one.

@@ -10,5 +10,5 @@ import (
 // SignIn resolves Mutation.signIn.
 func (m mutation) SignIn(ctx context.Context, input model.SignInInput) (model.SignInResult, error) {
 	signedIn, err := m.service.SignIn(ctx, clerksvc.SignInInput{Email: input.Email, Password: input.Password})
-	return result(err, func() model.SignInResult { return sessionMember(signedIn) })
+	return result(ctx, m.log, err, func() model.SignInResult { return sessionMember(signedIn) })
 }

@@ -15,7 +15,7 @@ func (m mutation) SignUp(ctx context.Context, input model.SignUpInput) (model.Si
 		FirstName: input.FirstName,
 		LastName:  input.LastName,
 	})
-	return result(err, func() model.SignUpResult {
+	return result(ctx, m.log, err, func() model.SignUpResult {
 		return model.VerificationRequired{
 			UserID:         &started.UserID,
 			EmailAddressID: started.EmailAddressID,
@@ -32,13 +32,13 @@ func (m mutation) VerifyEmail(ctx context.Context, input model.VerifyEmailInput)
 		VerificationID: input.VerificationID,
 		Code:           input.Code,
 	})
-	return result(err, func() model.VerifyEmailResult { return sessionMember(signedIn) })
+	return result(ctx, m.log, err, func() model.VerifyEmailResult { return sessionMember(signedIn) })
 }
 
 // ResendVerification resolves Mutation.resendVerification.
 func (m mutation) ResendVerification(ctx context.Context, input model.ResendVerificationInput) (model.ResendVerificationResult, error) {
 	sent, err := m.service.ResendVerification(ctx, input.EmailAddressID)
-	return result(err, func() model.ResendVerificationResult {
+	return result(ctx, m.log, err, func() model.ResendVerificationResult {
 		return model.VerificationSent{VerificationID: sent.VerificationID, ExpiresAt: sent.ExpiresAt}
 	})
 }

@@ -137,6 +137,7 @@ type ComplexityRoot struct {
 	RateLimited struct {
 		Code              func(childComplexity int) int
 		Message           func(childComplexity int) int
+		ResumeSignInID    func(childComplexity int) int
 		RetryAfterSeconds func(childComplexity int) int
 	}
 
@@ -150,6 +151,7 @@ type ComplexityRoot struct {
 	ServiceUnavailable struct {
 		Code              func(childComplexity int) int
 		Message           func(childComplexity int) int
+		ResumeSignInID    func(childComplexity int) int
 		RetryAfterSeconds func(childComplexity int) int
 	}
 
@@ -571,6 +573,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RateLimited.Message(childComplexity), true
+	case "RateLimited.resumeSignInId":
+		if e.ComplexityRoot.RateLimited.ResumeSignInID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RateLimited.ResumeSignInID(childComplexity), true
 	case "RateLimited.retryAfterSeconds":
 		if e.ComplexityRoot.RateLimited.RetryAfterSeconds == nil {
 			break
@@ -615,6 +623,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ServiceUnavailable.Message(childComplexity), true
+	case "ServiceUnavailable.resumeSignInId":
+		if e.ComplexityRoot.ServiceUnavailable.ResumeSignInID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ServiceUnavailable.ResumeSignInID(childComplexity), true
 	case "ServiceUnavailable.retryAfterSeconds":
 		if e.ComplexityRoot.ServiceUnavailable.RetryAfterSeconds == nil {
 			break
@@ -866,6 +880,7 @@ schema {
 "A point in time as RFC 3339 text, in UTC: ` + "`" + `2026-01-31T09:30:00Z` + "`" + `."
 scalar DateTime
 
+"What can be asked. Queries change nothing, and can be sent with GET."
 type Query {
   """
   What a new password must satisfy. Show it before the user submits. Clerk may refuse a password for
@@ -881,38 +896,57 @@ type Query {
   viewer: Viewer
 }
 
+"What can be done: one mutation in a request, sent with POST."
 type Mutation {
   """
   Creates an account whose address is reserved but not verified, and mails a code to it. Go on with
   ` + "`" + `verifyEmail` + "`" + `. Repeating an unfinished sign-up with the same password continues it and mails a new
   code; with another password it starts over, and the handles of the earlier attempt stop working.
   """
-  signUp(input: SignUpInput!): SignUpResult!
+  signUp(
+    "Who signs up."
+    input: SignUpInput!
+  ): SignUpResult!
 
   "Checks the code that was mailed to an address. The right code verifies the address and signs in."
-  verifyEmail(input: VerifyEmailInput!): VerifyEmailResult!
+  verifyEmail(
+    "The address, and the code that was mailed to it."
+    input: VerifyEmailInput!
+  ): VerifyEmailResult!
 
   "Mails a new code to an address that waits for verification. Earlier codes stay good until they expire."
-  resendVerification(input: ResendVerificationInput!): ResendVerificationResult!
+  resendVerification(
+    "The address that gets another code."
+    input: ResendVerificationInput!
+  ): ResendVerificationResult!
 
   """
   Signs in with address and password. Unknown address, wrong password and an account without a password
   all answer ` + "`" + `InvalidCredentials` + "`" + `; what else stands in the way is told only after the right password.
   """
-  signIn(input: SignInInput!): SignInResult!
+  signIn(
+    "Who signs in."
+    input: SignInInput!
+  ): SignInResult!
 
   """
   Mails a code with which the password can be set anew. The answer is the same whether or not an account
   exists for the address.
   """
-  requestPasswordReset(input: RequestPasswordResetInput!): RequestPasswordResetResult!
+  requestPasswordReset(
+    "Whose password is to be set anew."
+    input: RequestPasswordResetInput!
+  ): RequestPasswordResetResult!
 
   """
   Sets a new password with the code from ` + "`" + `requestPasswordReset` + "`" + `, ends all other sessions of the account
   and signs in. When only the new password is refused, the code is not lost: go on with the ` + "`" + `signInId` + "`" + `
   that ` + "`" + `PasswordRejected` + "`" + ` carries.
   """
-  resetPassword(input: ResetPasswordInput!): ResetPasswordResult!
+  resetPassword(
+    "The code, and the password to set."
+    input: ResetPasswordInput!
+  ): ResetPasswordResult!
 }
 
 "What ` + "`" + `signUp` + "`" + ` needs."
@@ -1054,7 +1088,10 @@ type VerificationSent {
   expiresAt: DateTime!
 }
 
-"If an account exists for the address, a code is on its way to it."
+"""
+If an account exists for the address, a code is on its way to it. Clerk sends one code to an address in 30
+seconds: when this was asked for twice within that time, the code goes with the ` + "`" + `signInId` + "`" + ` of the first answer.
+"""
 type PasswordResetSent {
   "Names the reset in ` + "`" + `resetPassword` + "`" + `. Good for 10 minutes."
   signInId: ID!
@@ -1246,7 +1283,7 @@ type AccountBanned implements UserError {
   code: ErrorCode!
 }
 
-"Too many requests, or a code was sent moments ago. Nothing was done."
+"Too many requests, or a code was sent moments ago. Wait, then send the same request again."
 type RateLimited implements UserError {
   "What happened, in a sentence that can be shown to the user."
   message: String!
@@ -1254,11 +1291,13 @@ type RateLimited implements UserError {
   code: ErrorCode!
   "Seconds to wait before trying again; at least 1."
   retryAfterSeconds: Int!
+  "From ` + "`" + `resetPassword` + "`" + ` only, when the code was accepted already: send the request again with this ` + "`" + `signInId` + "`" + `. Null otherwise."
+  resumeSignInId: ID
 }
 
 """
-The server can't reach or use Clerk right now. It is safe to send the same request again: an account that
-was created nonetheless is found and continued.
+The server can't reach or use Clerk right now. Send the same request again after a while: what was begun is
+found and gone on with, so nothing happens twice. Only a code may turn out to have been used up.
 """
 type ServiceUnavailable implements UserError {
   "What happened, in a sentence that can be shown to the user."
@@ -1267,6 +1306,8 @@ type ServiceUnavailable implements UserError {
   code: ErrorCode!
   "Seconds to wait before trying again; at least 1."
   retryAfterSeconds: Int!
+  "From ` + "`" + `resetPassword` + "`" + ` only, when the code was accepted already: send the request again with this ` + "`" + `signInId` + "`" + `. Null otherwise."
+  resumeSignInId: ID
 }
 
 "Who is calling."
@@ -3129,6 +3170,29 @@ func (ec *executionContext) fieldContext_RateLimited_retryAfterSeconds(_ context
 	return graphql.NewScalarFieldContext("RateLimited", field, false, false, "Int")
 }
 
+func (ec *executionContext) _RateLimited_resumeSignInId(ctx context.Context, field graphql.CollectedField, obj *model.RateLimited) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RateLimited_resumeSignInId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResumeSignInID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RateLimited_resumeSignInId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RateLimited", field, false, false, "ID")
+}
+
 func (ec *executionContext) _SecondFactorRequired_message(ctx context.Context, field graphql.CollectedField, obj *model.SecondFactorRequired) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3288,6 +3352,29 @@ func (ec *executionContext) _ServiceUnavailable_retryAfterSeconds(ctx context.Co
 }
 func (ec *executionContext) fieldContext_ServiceUnavailable_retryAfterSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ServiceUnavailable", field, false, false, "Int")
+}
+
+func (ec *executionContext) _ServiceUnavailable_resumeSignInId(ctx context.Context, field graphql.CollectedField, obj *model.ServiceUnavailable) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ServiceUnavailable_resumeSignInId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResumeSignInID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ServiceUnavailable_resumeSignInId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ServiceUnavailable", field, false, false, "ID")
 }
 
 func (ec *executionContext) _SessionCreated_sessionId(ctx context.Context, field graphql.CollectedField, obj *model.SessionCreated) (ret graphql.Marshaler) {
@@ -6447,6 +6534,11 @@ func (ec *executionContext) _RateLimited(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "resumeSignInId":
+			out.Values[i] = ec._RateLimited_resumeSignInId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -6536,6 +6628,11 @@ func (ec *executionContext) _ServiceUnavailable(ctx context.Context, sel ast.Sel
 		case "retryAfterSeconds":
 			out.Values[i] = ec._ServiceUnavailable_retryAfterSeconds(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resumeSignInId":
+			out.Values[i] = ec._ServiceUnavailable_resumeSignInId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:

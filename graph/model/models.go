@@ -242,6 +242,7 @@ func (this InvalidInput) GetMessage() string { return this.Message }
 // What happened, for the program. It goes with the type: each type has one code.
 func (this InvalidInput) GetCode() ErrorCode { return this.Code }
 
+// What can be done: one mutation in a request, sent with POST.
 type Mutation struct {
 }
 
@@ -290,7 +291,8 @@ type PasswordRequirement struct {
 	Message string `json:"message"`
 }
 
-// If an account exists for the address, a code is on its way to it.
+// If an account exists for the address, a code is on its way to it. Clerk sends one code to an address in 30
+// seconds: when this was asked for twice within that time, the code goes with the `signInId` of the first answer.
 type PasswordResetSent struct {
 	// Names the reset in `resetPassword`. Good for 10 minutes.
 	SignInID string `json:"signInId"`
@@ -306,10 +308,11 @@ type PasswordViolation struct {
 	Message string `json:"message"`
 }
 
+// What can be asked. Queries change nothing, and can be sent with GET.
 type Query struct {
 }
 
-// Too many requests, or a code was sent moments ago. Nothing was done.
+// Too many requests, or a code was sent moments ago. Wait, then send the same request again.
 type RateLimited struct {
 	// What happened, in a sentence that can be shown to the user.
 	Message string `json:"message"`
@@ -317,6 +320,8 @@ type RateLimited struct {
 	Code ErrorCode `json:"code"`
 	// Seconds to wait before trying again; at least 1.
 	RetryAfterSeconds int `json:"retryAfterSeconds"`
+	// From `resetPassword` only, when the code was accepted already: send the request again with this `signInId`. Null otherwise.
+	ResumeSignInID *string `json:"resumeSignInId,omitempty"`
 }
 
 func (RateLimited) IsSignUpResult() {}
@@ -388,8 +393,8 @@ func (this SecondFactorRequired) GetMessage() string { return this.Message }
 // What happened, for the program. It goes with the type: each type has one code.
 func (this SecondFactorRequired) GetCode() ErrorCode { return this.Code }
 
-// The server can't reach or use Clerk right now. It is safe to send the same request again: an account that
-// was created nonetheless is found and continued.
+// The server can't reach or use Clerk right now. Send the same request again after a while: what was begun is
+// found and gone on with, so nothing happens twice. Only a code may turn out to have been used up.
 type ServiceUnavailable struct {
 	// What happened, in a sentence that can be shown to the user.
 	Message string `json:"message"`
@@ -397,6 +402,8 @@ type ServiceUnavailable struct {
 	Code ErrorCode `json:"code"`
 	// Seconds to wait before trying again; at least 1.
 	RetryAfterSeconds int `json:"retryAfterSeconds"`
+	// From `resetPassword` only, when the code was accepted already: send the request again with this `signInId`. Null otherwise.
+	ResumeSignInID *string `json:"resumeSignInId,omitempty"`
 }
 
 func (ServiceUnavailable) IsSignUpResult() {}

@@ -2,6 +2,9 @@
 
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# Where Clerk's OpenAPI documents and its list of error codes are. They are not part of this repository.
+export CLERK_OPENAPI_DIR := $(abspath $(or $(CLERK_OPENAPI_DIR),../shared/clerk-openapi))
+
 # The race detector needs a C compiler. Without one the tests still run, and say what they could not look for.
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
@@ -15,7 +18,9 @@ ifeq ($(RACE),)
 	@echo "*** SKIPPED: no C compiler, so these tests do not look for data races. Install gcc, or run: make deps ***" >&2
 	@test "$$CI" != true
 endif
-	go test $(RACE) ./...
+	@test -d "$$CLERK_OPENAPI_DIR" || \
+		{ echo "*** SKIPPED: no OpenAPI documents of Clerk's in $$CLERK_OPENAPI_DIR, so nothing is checked against them ***" >&2; test "$$CI" != true; }
+	go test $(RACE) -timeout 5m ./...
 
 generate:
 	go generate ./...

@@ -52,6 +52,11 @@ func problemMissing(param string) errorItem {
 	return paramProblem(param, "form_param_missing", "is missing", param+" must be included.")
 }
 
+// problemMissingFor is about a parameter that another one asks for.
+func problemMissingFor(param, other string) errorItem {
+	return paramProblem(param, "form_conditional_param_missing", "is missing", param+" must be included with "+other+".")
+}
+
 func problemNil(param string) errorItem {
 	return paramProblem(param, "form_param_nil", "is empty", param+" must not be null or blank.")
 }

@@ -1,9 +1,16 @@
 package clerkemu
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
-// maxCalls bounds the log of calls: beyond it the oldest is forgotten.
-const maxCalls = 100_000
+// Bounds of the log of calls: beyond maxCalls the oldest is forgotten, and a
+// path is cut. No path that the instance serves comes near to that.
+const (
+	maxCalls    = 100_000
+	maxCallPath = 200 // bytes
+)
 
 // Call is one Backend API request that the instance was sent.
 type Call struct {
@@ -11,7 +18,8 @@ type Call struct {
 	// "CreateUser"; empty for a path that the instance does not serve.
 	Operation string `json:"operation"`
 	Method    string `json:"method"`
-	Path      string `json:"path"`
+	// Path is the path of the URL, of which at most 200 bytes are kept.
+	Path string `json:"path"`
 	// Status is the status of the answer, 0 when a fault kept the client
 	// from getting any.
 	Status int `json:"status"`
@@ -25,6 +33,8 @@ type callLog struct {
 }
 
 func (l *callLog) add(c Call) {
+	// A copy: the path shares its memory with the whole request line.
+	c.Path = strings.Clone(c.Path[:min(len(c.Path), maxCallPath)])
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.calls) < maxCalls {

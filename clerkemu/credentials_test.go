@@ -18,10 +18,11 @@ func TestVerifyPassword(t *testing.T) {
 	users := sdkuser.NewClient(&f.sdk)
 	u := f.seed("pw@example.com", func(s *UserSeed) { s.Password = strings.Repeat("p", 72) })
 	none := f.seed("none@example.com", func(s *UserSeed) { s.Password = "" })
-	if _, err := users.VerifyPassword(ctx, &sdkuser.VerifyPasswordParams{UserID: u.ID, Password: strings.Repeat("p", 72)}); err != nil {
+	_, err := users.VerifyPassword(ctx, &sdkuser.VerifyPasswordParams{UserID: u.ID, Password: strings.Repeat("p", 72)})
+	if err != nil {
 		t.Error(err)
 	}
-	_, err := users.VerifyPassword(ctx, &sdkuser.VerifyPasswordParams{UserID: u.ID, Password: strings.Repeat("p", 73)})
+	_, err = users.VerifyPassword(ctx, &sdkuser.VerifyPasswordParams{UserID: u.ID, Password: strings.Repeat("p", 73)})
 	wantSDKError(t, err, http.StatusUnprocessableEntity, "incorrect_password")
 	_, err = users.VerifyPassword(ctx, &sdkuser.VerifyPasswordParams{UserID: none.ID, Password: "x"})
 	wantSDKError(t, err, http.StatusBadRequest, "no_password_set")

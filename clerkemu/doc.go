@@ -20,6 +20,7 @@
 //	/v1/...        the Backend API: users, email addresses and their
 //	               verifications, sessions and their tokens, sign-in tokens,
 //	               the JWKS, domains. Everything else answers resource_not_found.
+//	/              redirects to /mailbox
 //	/mailbox       the mail, for a person; ?to=ADDRESS filters
 //	/mailbox.json  the mail, for a test: [{"to","subject","code","sentAt"}]
 //	/control/...   the control API
@@ -34,11 +35,12 @@
 //	DELETE /control/faults  ClearFaults
 //	GET    /control/calls   Calls: [{"operation", "method", "path", "status"}]
 //	DELETE /control/calls   ResetCalls
-//	POST   /control/clock   FastForward: {"advanceSeconds"}, answers {"now"}
+//	POST   /control/clock   FastForward: {"advanceSeconds"}, answers {"now"};
+//	                        at most ten years in all
 //	POST   /control/users   SeedUser: the fields of UserSeed, answers a User
 //
-// The mailbox and the control API refuse requests whose Host is not a loopback
-// host; the control API also refuses those of a foreign Origin.
+// Every path refuses requests whose Host is not a loopback host, with 403; the
+// control API also refuses those of a foreign Origin.
 //
 // # Certain and inferred
 //

@@ -46,7 +46,7 @@ func start(t *testing.T, opts ...func(*Options)) *fixture {
 	s := RunT(t, opts...)
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	client := &http.Client{Transport: &specTransport{t: t, next: transport}}
+	client := &http.Client{Transport: &specTransport{t: t, now: s.clock.Now, next: transport}}
 	return &fixture{
 		Server: s, t: t, client: client, plain: &http.Client{Transport: transport},
 		sdk: clerk.ClientConfig{BackendConfig: clerk.BackendConfig{
@@ -62,9 +62,18 @@ type reply struct {
 	body   any
 }
 
-// do sends a raw request; a string body goes out as it is, others as JSON.
+// do is send for the goroutine of the test.
 func (f *fixture) do(method, path string, body any, headers ...string) reply {
 	f.t.Helper()
+	r, err := f.send(method, path, body, headers...)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return r
+}
+
+// send sends a raw request; a string body goes out as it is, others as JSON.
+func (f *fixture) send(method, path string, body any, headers ...string) (reply, error) {
 	var payload io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -73,13 +82,13 @@ func (f *fixture) do(method, path string, body any, headers ...string) reply {
 	default:
 		text, err := json.Marshal(b)
 		if err != nil {
-			f.t.Fatal(err)
+			return reply{}, err
 		}
 		payload = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(context.Background(), method, f.APIURL()+path, payload)
 	if err != nil {
-		f.t.Fatal(err)
+		return reply{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+f.SecretKey())
 	req.Header.Set("Content-Type", "application/json")
@@ -88,14 +97,12 @@ func (f *fixture) do(method, path string, body any, headers ...string) reply {
 	}
 	resp, err := f.client.Do(req)
 	if err != nil {
-		f.t.Fatal(err)
+		return reply{}, err
 	}
 	defer resp.Body.Close()
 	out := reply{status: resp.StatusCode, header: resp.Header}
-	if err := json.NewDecoder(resp.Body).Decode(&out.body); err != nil {
-		f.t.Fatal(err)
-	}
-	return out
+	err = json.NewDecoder(resp.Body).Decode(&out.body)
+	return out, err
 }
 
 // ok is do for a call that must succeed.

@@ -8,7 +8,8 @@ import (
 
 // loopbackHostOnly refuses requests that name this machine by anything but a
 // loopback host. A web page can make a browser look up its own host name as
-// 127.0.0.1 (DNS rebinding) and would then read every mailed code.
+// 127.0.0.1 (DNS rebinding). It would then read every mailed code, and as the
+// default secret key is public, use the whole Backend API.
 func loopbackHostOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)

@@ -1,9 +1,6 @@
 package clerkemu
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -44,97 +41,6 @@ func needSpec(t *testing.T) *openapi3.T {
 	return spec
 }
 
-// specTransport checks every answer that passes through it.
-type specTransport struct {
-	t    *testing.T
-	next http.RoundTripper
-}
-
-func (s *specTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := s.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	if spec, err := loadSpec(); err == nil {
-		checkAnswer(s.t, spec, req, resp, body)
-	}
-	return resp, nil
-}
-
-// checkAnswer holds one answer against the schema of its operation and
-// status. Where the document has none, an error must still be an envelope.
-func checkAnswer(t *testing.T, spec *openapi3.T, req *http.Request, resp *http.Response, body []byte) {
-	t.Helper()
-	where := req.Method + " " + req.URL.Path + " " + resp.Status
-	if got := resp.Header.Get("Content-Type"); got != "application/json" {
-		t.Errorf("%s: Content-Type %q", where, got)
-	}
-	var value any
-	if err := json.Unmarshal(body, &value); err != nil {
-		t.Errorf("%s: %v", where, err)
-		return
-	}
-	if resp.StatusCode >= 400 {
-		checkEnvelope(t, where, resp, value)
-	}
-	schema := responseSchema(spec, req, resp.StatusCode)
-	if schema == nil {
-		if resp.StatusCode < 400 {
-			t.Errorf("%s: the document has no schema for a success", where)
-		}
-		return
-	}
-	if page, ok := value.(map[string]any); ok && req.URL.Query().Get("paginated") == "true" {
-		value = page["data"] // the document describes the plain array only
-	}
-	if err := schema.VisitJSON(value, openapi3.VisitAsResponse(), openapi3.MultiErrors()); err != nil {
-		t.Errorf("%s: %v\n%s", where, err, body)
-	}
-}
-
-func checkEnvelope(t *testing.T, where string, resp *http.Response, value any) {
-	t.Helper()
-	object, _ := value.(map[string]any)
-	items, _ := object["errors"].([]any)
-	if len(items) == 0 {
-		t.Errorf("%s: no errors: %v", where, value)
-	}
-	for _, item := range items {
-		entry, _ := item.(map[string]any)
-		for _, field := range []string{"message", "long_message", "code"} {
-			if text, _ := entry[field].(string); text == "" {
-				t.Errorf("%s: %s is missing: %v", where, field, value)
-			}
-		}
-	}
-	trace, _ := object["clerk_trace_id"].(string)
-	if trace == "" || trace != resp.Header.Get("Clerk-Trace-Id") {
-		t.Errorf("%s: clerk_trace_id %q and header differ or are missing", where, trace)
-	}
-	if _, ok := object["meta"].(map[string]any); !ok {
-		t.Errorf("%s: meta is missing", where)
-	}
-}
-
-// responseSchema is the JSON schema of an operation's status, or nil.
-func responseSchema(spec *openapi3.T, req *http.Request, status int) *openapi3.Schema {
-	op := findOperation(spec, req.Method, strings.TrimPrefix(req.URL.Path, apiPath))
-	if op == nil {
-		return nil
-	}
-	response := op.Responses.Status(status)
-	if response == nil || response.Value.Content.Get("application/json") == nil {
-		return nil
-	}
-	return response.Value.Content.Get("application/json").Schema.Value
-}
-
 // findOperation prefers a path without parameters, as OpenAPI wants it.
 func findOperation(spec *openapi3.T, method, path string) *openapi3.Operation {
 	if item := spec.Paths.Value(path); item != nil {
@@ -168,16 +74,23 @@ func TestOperationsAreThoseOfTheDocument(t *testing.T) {
 	}
 }
 
-// TestEveryOperationAnswersByTheDocument has each operation succeed, and fail
-// where it can, under the eyes of specTransport.
+// TestEveryOperationAnswersByTheDocument has each operation succeed under the
+// eyes of specTransport. TestErrorsAreThoseOfTheDocument has them fail.
 func TestEveryOperationAnswersByTheDocument(t *testing.T) {
 	needSpec(t)
 	f := start(t)
 	created := f.ok("POST", "/users", map[string]any{
-		"email_address": []string{"ada@example.com", "spare@example.com"}, "email_address_identification_status": []string{"reserved", "verified"},
-		"password": goodPassword, "first_name": "Ada", "totp_secret": totpSecret, "backup_codes": []string{"backup-one"},
-		"public_metadata": map[string]any{"plan": "free"}, "created_at": "2020-01-02T03:04:05Z", "legal_accepted_at": "2020-01-02T03:04:05Z",
-		"external_id": "ext-1", "create_organizations_limit": 3,
+		"email_address":                       []string{"ada@example.com", "spare@example.com"},
+		"email_address_identification_status": []string{"reserved", "verified"},
+		"password":                            goodPassword,
+		"first_name":                          "Ada",
+		"totp_secret":                         totpSecret,
+		"backup_codes":                        []string{"backup-one"},
+		"public_metadata":                     map[string]any{"plan": "free"},
+		"created_at":                          "2020-01-02T03:04:05Z",
+		"legal_accepted_at":                   "2020-01-02T03:04:05Z",
+		"external_id":                         "ext-1",
+		"create_organizations_limit":          3,
 	})
 	user := "/users/" + created["id"].(string)
 	id := map[string]any{"user_id": created["id"]}
@@ -192,8 +105,9 @@ func TestEveryOperationAnswersByTheDocument(t *testing.T) {
 	f.ok("POST", user+"/verify_totp", map[string]any{"code": "backup-one"})
 	f.ok("GET", email, nil)
 	v := f.ok("POST", email+"/prepare_verification", nil)
-	f.ok("POST", email+"/attempt_verification", map[string]any{"verification_id": v["id"], "code": wrongCode(f.code("ada@example.com"))})
-	f.ok("POST", email+"/attempt_verification", map[string]any{"verification_id": v["id"], "code": f.code("ada@example.com")})
+	code := f.code("ada@example.com")
+	f.ok("POST", email+"/attempt_verification", map[string]any{"verification_id": v["id"], "code": wrongCode(code)})
+	f.ok("POST", email+"/attempt_verification", map[string]any{"verification_id": v["id"], "code": code})
 	f.ok("GET", user, nil) // now with a verification_otp
 	added := f.ok("POST", "/email_addresses", map[string]any{"user_id": created["id"], "email_address": "more@example.com"})
 	f.ok("PATCH", "/email_addresses/"+added["id"].(string), map[string]any{"verified": true, "primary": true})
@@ -221,22 +135,6 @@ func TestEveryOperationAnswersByTheDocument(t *testing.T) {
 	for _, op := range operations() {
 		if !succeeded[op.id] {
 			t.Errorf("%s was not exercised", op.id)
-		}
-		path := strings.ReplaceAll(op.path, "{id}", "nothing_0000")
-		if r := f.do(op.method, path, nil, "Authorization", "Bearer wrong"); r.status != http.StatusUnauthorized {
-			t.Errorf("%s with a wrong key: %d", op.id, r.status)
-		}
-		if strings.Contains(op.path, "{id}") {
-			body := map[string]any{}
-			switch op.id {
-			case "VerifyPassword":
-				body["password"] = "x"
-			case "VerifyTOTP":
-				body["code"] = "123456"
-			case "AttemptEmailAddressVerification":
-				body["code"], body["verification_id"] = "123456", "ver_0"
-			}
-			f.do(op.method, path, body).want(t, http.StatusNotFound, "resource_not_found")
 		}
 	}
 }

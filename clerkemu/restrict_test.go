@@ -29,6 +29,7 @@ func TestBanAndLock(t *testing.T) {
 	if got, err := users.Get(ctx, u.ID); err != nil || got.Locked {
 		t.Errorf("still locked: %v", err)
 	}
+	f.ok("POST", "/sessions", map[string]any{"user_id": u.ID})
 	for name, set := range map[string]func(string, bool) error{
 		"banned": f.SetBanned, "locked": f.SetLocked, "deprovisioned": f.SetDeprovisioned,
 	} {
@@ -45,6 +46,10 @@ func TestBanAndLock(t *testing.T) {
 		}
 	}
 
+	if status := f.Sessions(u.ID)[1].Status; status != "revoked" {
+		t.Errorf("SetBanned left a session %s", status)
+	}
+
 	off := false
 	without := start(t, func(o *Options) { o.LockoutEnabled = &off })
 	v := without.seed("lock@example.com")
@@ -55,12 +60,27 @@ func TestBanAndLock(t *testing.T) {
 func TestDeleteUserFreesItsAddress(t *testing.T) {
 	f := start(t)
 	u := f.seed("gone@example.com")
+	f.ok("PATCH", "/users/"+u.ID, map[string]any{"external_id": "ext"})
 	sess := f.ok("POST", "/sessions", map[string]any{"user_id": u.ID})
+	token := f.ok("POST", "/sign_in_tokens", map[string]any{"user_id": u.ID})
 	if _, err := sdkuser.NewClient(&f.sdk).Delete(context.Background(), u.ID); err != nil {
 		t.Fatal(err)
 	}
 	f.do("GET", "/sessions/"+sess["id"].(string), nil).want(t, 404, "resource_not_found")
+	f.do("POST", "/sign_in_tokens/"+token["id"].(string)+"/revoke", nil).want(t, 404, "resource_not_found")
 	f.do("GET", "/email_addresses/"+u.EmailAddressID, nil).want(t, 404, "resource_not_found")
+	st := f.store
+	st.mu.Lock()
+	for name, left := range map[string]int{
+		"users": len(st.users), "byAge": len(st.byAge), "byExternalID": len(st.byExternalID),
+		"emails": len(st.emails), "byAddress": len(st.byAddress), "claims": len(st.claims),
+		"sessions": len(st.sessions), "byClient": len(st.byClient), "signInTokens": len(st.signInTokens),
+	} {
+		if left != 0 {
+			t.Errorf("%d left in %s", left, name)
+		}
+	}
+	st.mu.Unlock()
 	if again := f.seed("gone@example.com"); again.ID == u.ID || len(f.Users()) != 1 {
 		t.Errorf("users %+v", f.Users())
 	}

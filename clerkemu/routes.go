@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 )
 
 // Where the parts of the instance are mounted.
@@ -44,8 +45,14 @@ func operations() []operation {
 		{id: "GetEmailAddress", method: get, path: "/email_addresses/{id}", run: (*Server).getEmailAddress},
 		{id: "UpdateEmailAddress", method: patch, path: "/email_addresses/{id}", run: (*Server).updateEmailAddress},
 		{id: "DeleteEmailAddress", method: del, path: "/email_addresses/{id}", run: (*Server).deleteEmailAddress},
-		{id: "PrepareEmailAddressVerification", method: post, path: "/email_addresses/{id}/prepare_verification", run: (*Server).prepareVerification},
-		{id: "AttemptEmailAddressVerification", method: post, path: "/email_addresses/{id}/attempt_verification", run: (*Server).attemptVerification},
+		{
+			id: "PrepareEmailAddressVerification", method: post,
+			path: "/email_addresses/{id}/prepare_verification", run: (*Server).prepareVerification,
+		},
+		{
+			id: "AttemptEmailAddressVerification", method: post,
+			path: "/email_addresses/{id}/attempt_verification", run: (*Server).attemptVerification,
+		},
 
 		{id: "GetSessionList", method: get, path: "/sessions", run: (*Server).getSessionList},
 		{id: "createSession", method: post, path: "/sessions", run: (*Server).createSession},
@@ -64,17 +71,19 @@ func operations() []operation {
 // routes builds the handler of the whole instance.
 func (s *Server) routes() http.Handler {
 	r := chi.NewRouter()
+	r.Use(loopbackHostOnly, middleware.GetHead)
 	for _, op := range operations() {
 		r.Method(op.method, apiPath+op.path, s.serve(op))
 	}
-	r.Handle(apiPath+"/*", s.serve(operation{run: (*Server).unknownResource}))
-	r.Group(func(r chi.Router) {
-		r.Use(loopbackHostOnly)
-		r.Get(mailboxPath, s.serveMailboxPage)
-		r.Get(mailboxPath+"/mailbox.css", serveMailboxStyle)
-		r.Get(mailboxPath+".json", s.serveMailboxJSON)
-		r.With(sameOriginOnly).Mount(controlPath, s.controlRoutes())
-	})
+	unknown := s.serve(operation{run: (*Server).unknownResource})
+	r.Handle(apiPath, unknown)
+	r.Handle(apiPath+"/*", unknown)
+	r.Get("/", http.RedirectHandler(mailboxPath, http.StatusFound).ServeHTTP)
+	r.Get(mailboxPath, s.serveMailboxPage)
+	r.Get(mailboxPath+"/", s.serveMailboxPage)
+	r.Get(mailboxPath+"/mailbox.css", serveMailboxStyle)
+	r.Get(mailboxPath+".json", s.serveMailboxJSON)
+	r.With(sameOriginOnly).Mount(controlPath, s.controlRoutes())
 	return r
 }
 

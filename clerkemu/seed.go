@@ -83,8 +83,10 @@ func (s *Server) SeedUser(seed UserSeed) (User, error) {
 // SetBanned bans or unbans a user. A ban revokes the sessions.
 func (s *Server) SetBanned(userID string, v bool) error {
 	return s.change(userID, func(u *user, now time.Time) {
-		if u.banned = v; v {
+		if v {
 			u.ban(now)
+		} else {
+			u.banned = false
 		}
 	})
 }

@@ -10,12 +10,16 @@ import (
 	"time"
 )
 
-// Timeouts of the listening server. They are generous, because latency may be
-// injected, but no connection may stay half-open for ever.
+// Bounds of the listening server. The timeouts are generous, because latency
+// may be injected, but no connection may stay half-open for ever.
 const (
 	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 2 * time.Minute // longer than maxFaultLatency
-	idleTimeout       = 2 * time.Minute
+	readTimeout       = 2 * maxFaultLatency
+	// From the end of the headers: reading the body, the latency, and as much
+	// again for the work and the answer.
+	writeTimeout   = readTimeout + 2*maxFaultLatency
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 32 << 10
 )
 
 // Server is one embedded Clerk instance: its users, its sessions, its keys
@@ -99,7 +103,9 @@ func (s *Server) Start() error {
 		Handler:           s.handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
 	}
 	s.baseURL = "http://" + listener.Addr().String()
 	s.http = server
@@ -192,5 +198,10 @@ func (s *Server) SecretKey() string { return s.opts.SecretKey }
 func (s *Server) Issuer() string { return s.URL() }
 
 // FastForward moves the clock of the instance by d. Codes, sessions, lockouts
-// and rate limits age by it.
-func (s *Server) FastForward(d time.Duration) { s.clock.advance(d) }
+// and rate limits age by it. It panics when the clock would be more than ten
+// years from where it began: a test that asks for it is wrong.
+func (s *Server) FastForward(d time.Duration) {
+	if err := s.clock.advance(d); err != nil {
+		panic(err)
+	}
+}

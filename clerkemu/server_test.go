@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestNewRefusesWhatCouldExposeIt(t *testing.T) {
@@ -145,7 +146,7 @@ func TestBodies(t *testing.T) {
 		"not UTF-8":     {"{\"a\":\"\xff\"}", "application/json", 400, "request_body_invalid"},
 		"a form":        {"a=b", "application/x-www-form-urlencoded", 415, "unsupported_content_type"},
 		"no type":       {"{}", "", 415, "unsupported_content_type"},
-		"too large":     {`{"a":"` + strings.Repeat("x", maxBodyBytes) + `"}`, "application/json", 413, "request_body_too_large"},
+		"too large":     {`{"a":"` + strings.Repeat("x", maxBodyBytes), "application/json", 413, "request_body_too_large"},
 		"with charset":  {"{}", "application/json; charset=utf-8", 422, "form_data_missing"},
 		"null":          {"null", "application/json", 422, "form_data_missing"},
 		"other casing":  {`{"Password":"x"}`, "application/json", 422, "form_param_unknown"},
@@ -198,10 +199,18 @@ func TestCallsAreARing(t *testing.T) {
 	f := start(t)
 	f.ok("GET", "/domains", nil)
 	f.do("GET", "/nothing", nil)
+	f.do("GET", "/"+strings.Repeat("n", 2*maxCallPath), nil)
 	calls := f.Calls()
-	if len(calls) != 2 || calls[0] != (Call{"ListDomains", "GET", "/v1/domains", 200}) || calls[1] != (Call{"", "GET", "/v1/nothing", 404}) {
-		t.Errorf("calls %+v", calls)
+	want := []Call{
+		{"ListDomains", "GET", "/v1/domains", 200},
+		{"", "GET", "/v1/nothing", 404},
+		{"", "GET", "/v1/" + strings.Repeat("n", maxCallPath-len("/v1/")), 404},
 	}
+	if diff := cmp.Diff(want, calls); diff != "" {
+		t.Error(diff)
+	}
+	f.ResetCalls()
+	f.calls.add(Call{Status: -1})
 	for i := range maxCalls {
 		f.calls.add(Call{Status: i})
 	}
@@ -211,6 +220,15 @@ func TestCallsAreARing(t *testing.T) {
 	f.ResetCalls()
 	if len(f.Calls()) != 0 {
 		t.Error("not reset")
+	}
+}
+
+func TestHeadersAreBounded(t *testing.T) {
+	f := start(t)
+	for size, want := range map[int]int{maxHeaderBytes / 2: 200, 2 * maxHeaderBytes: 431} {
+		if resp, _ := f.get("/mailbox", "X-Long", strings.Repeat("x", size)); resp.StatusCode != want {
+			t.Errorf("%d bytes: %d", size, resp.StatusCode)
+		}
 	}
 }
 
@@ -247,34 +265,4 @@ func TestLostClientsHaveNoEffect(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-}
-
-// get fetches a page that is not part of the Backend API.
-func (f *fixture) get(path string, headers ...string) (*http.Response, string) {
-	f.t.Helper()
-	return f.page(http.MethodGet, path, "", headers...)
-}
-
-func (f *fixture) page(method, path, body string, headers ...string) (*http.Response, string) {
-	f.t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, f.URL()+path, strings.NewReader(body))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		if headers[i] == "Host" {
-			req.Host = headers[i+1]
-		}
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := f.plain.Do(req)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return resp, string(text)
 }

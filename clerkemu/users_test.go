@@ -38,22 +38,53 @@ func TestCreateUserRefusals(t *testing.T) {
 		{"short password", password("a1B$xyz"), []string{"form_password_length_too_short"}},
 		{"long password", password(strings.Repeat("xY3!", 19)), []string{"form_password_length_too_long"}},
 		{"many bytes", password(strings.Repeat("é", 40)), []string{"form_password_size_in_bytes_exceeded"}},
-		{"many bytes unchecked", with(map[string]any{"password": strings.Repeat("x", 73), "skip_password_checks": true}), []string{"form_password_size_in_bytes_exceeded"}},
+		{
+			"many bytes unchecked",
+			with(map[string]any{"password": strings.Repeat("x", 73), "skip_password_checks": true}),
+			[]string{"form_password_size_in_bytes_exceeded"},
+		},
 		{"leaked", password("Password123"), []string{"form_password_pwned"}},
 		{"its own address", password("NEW@example.com"), []string{"form_password_matches_identifier"}},
-		{"two at once", with(map[string]any{"email_address": []string{"a@b.co"}, "password": "a@b.co"}), []string{"form_password_length_too_short", "form_password_matches_identifier"}},
+		{
+			"two at once",
+			with(map[string]any{"email_address": []string{"a@b.co"}, "password": "a@b.co"}),
+			[]string{"form_password_length_too_short", "form_password_matches_identifier"},
+		},
 		{"taken", emails("taken@example.com"), []string{"form_identifier_exists"}},
 		{"taken, other case", emails("TAKEN@Example.COM"), []string{"form_identifier_exists"}},
 		{"reserved", emails("held@example.com"), []string{"form_identifier_exists"}},
 		{"no address", emails("not-an-address"), []string{"form_param_format_invalid"}},
 		{"twice", emails("x@example.com", "X@example.com"), []string{"form_param_duplicate"}},
-		{"unknown", with(map[string]any{"emailAddress": 1, "phone_number": []string{"+1"}}), []string{"form_param_unknown", "form_param_unknown"}},
-		{"too few states", with(map[string]any{"email_address": []string{"x@example.com", "y@example.com"}, "email_address_identification_status": []string{"reserved"}}), []string{"form_param_array_length_mismatch"}},
-		{"bad state", with(map[string]any{"email_address_identification_status": []string{"unverified"}}), []string{"form_param_value_invalid"}},
+		{
+			"unknown",
+			with(map[string]any{"emailAddress": 1, "phone_number": []string{"+1"}}),
+			[]string{"form_param_unknown", "form_param_unknown"},
+		},
+		{
+			"too few states",
+			with(map[string]any{
+				"email_address":                       []string{"x@example.com", "y@example.com"},
+				"email_address_identification_status": []string{"reserved"},
+			}),
+			[]string{"form_param_array_length_mismatch"},
+		},
+		{
+			"bad state",
+			with(map[string]any{"email_address_identification_status": []string{"unverified"}}),
+			[]string{"form_param_value_invalid"},
+		},
 		{"long name", with(map[string]any{"first_name": strings.Repeat("n", 257)}), []string{"form_param_max_length_exceeded"}},
-		{"big metadata", with(map[string]any{"private_metadata": map[string]any{"x": strings.Repeat("n", 9000)}}), []string{"form_param_exceeds_allowed_size"}},
+		{
+			"big metadata",
+			with(map[string]any{"private_metadata": map[string]any{"x": strings.Repeat("n", 9000)}}),
+			[]string{"form_param_exceeds_allowed_size"},
+		},
 		{"bad secret", with(map[string]any{"totp_secret": "not base32!"}), []string{"invalid_totp_secret_code"}},
-		{"costly digest", with(map[string]any{"backup_codes": []string{"$2a$31$" + strings.Repeat("a", 53)}}), []string{"form_param_value_invalid"}},
+		{
+			"costly digest",
+			with(map[string]any{"backup_codes": []string{"$2a$31$" + strings.Repeat("a", 53)}}),
+			[]string{"form_param_value_invalid"},
+		},
 		{"bad time", with(map[string]any{"created_at": "yesterday"}), []string{"form_param_invalid_time"}},
 	}
 	for _, tt := range tests {
@@ -101,7 +132,10 @@ func TestReservedAndVerifiedUsers(t *testing.T) {
 	params := struct {
 		sdkuser.CreateParams
 		Status []string `json:"email_address_identification_status"`
-	}{sdkuser.CreateParams{EmailAddresses: &[]string{"reserved@example.com"}, Password: clerk.String(goodPassword)}, []string{"reserved"}}
+	}{
+		sdkuser.CreateParams{EmailAddresses: &[]string{"reserved@example.com"}, Password: clerk.String(goodPassword)},
+		[]string{"reserved"},
+	}
 	req := clerk.NewAPIRequest(http.MethodPost, "/users")
 	req.SetParams(&params)
 	var reserved clerk.User
@@ -140,7 +174,11 @@ func TestListUsers(t *testing.T) {
 		{"oldest first", sdkuser.ListParams{OrderBy: clerk.String("+created_at")}, "abc", 3},
 		{"a page", sdkuser.ListParams{ListParams: clerk.ListParams{Limit: clerk.Int64(1), Offset: clerk.Int64(1)}}, "b", 3},
 		{"beyond the end", sdkuser.ListParams{ListParams: clerk.ListParams{Offset: clerk.Int64(7)}}, "", 3},
-		{"by address, any case", sdkuser.ListParams{EmailAddresses: []string{"A@EXAMPLE.com", "c@example.com", "no@example.com"}}, "ca", 2},
+		{
+			"by address, any case",
+			sdkuser.ListParams{EmailAddresses: []string{"A@EXAMPLE.com", "c@example.com", "no@example.com"}},
+			"ca", 2,
+		},
 		{"nobody", sdkuser.ListParams{EmailAddresses: []string{"no@example.com"}}, "", 0},
 	}
 	for _, tt := range tests {
@@ -215,6 +253,12 @@ func TestUpdateUser(t *testing.T) {
 			f.do("PATCH", "/users/"+u.ID, tt.body, "Clerk-Api-Version", tt.header).want(t, tt.status, tt.code)
 		})
 	}
+	for _, body := range []string{
+		`{"sign_out_of_other_sessions":true}`, `{"sign_out_of_other_sessions":false,"first_name":"X"}`,
+		`{"sign_out_of_other_sessions":true,"password":null}`,
+	} {
+		f.do("PATCH", "/users/"+u.ID, body).want(t, http.StatusUnprocessableEntity, "form_conditional_param_missing")
+	}
 	unchanged, _ := f.UserByEmail("up@example.com")
 	if diff := cmp.Diff(after, unchanged); diff != "" {
 		t.Errorf("a refused update changed the user:\n%s", diff)
@@ -227,7 +271,8 @@ func TestUpdateMetadataMerges(t *testing.T) {
 		s.PrivateMetadata = map[string]any{"keep": 1.0, "drop": 2.0, "deep": map[string]any{"a": 1.0, "b": 2.0}}
 	})
 	raw := json.RawMessage(`{"drop":null,"deep":{"b":null,"c":3}}`)
-	if _, err := sdkuser.NewClient(&f.sdk).UpdateMetadata(context.Background(), u.ID, &sdkuser.UpdateMetadataParams{PrivateMetadata: &raw}); err != nil {
+	patch := sdkuser.UpdateMetadataParams{PrivateMetadata: &raw}
+	if _, err := sdkuser.NewClient(&f.sdk).UpdateMetadata(context.Background(), u.ID, &patch); err != nil {
 		t.Fatal(err)
 	}
 	after, _ := f.UserByID(u.ID)

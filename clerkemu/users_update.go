@@ -3,7 +3,9 @@ package clerkemu
 import "encoding/json"
 
 // updateUser is UpdateUser, PATCH /users/{user_id}. Null is taken as absent
-// [I]; metadata replaces what was there.
+// [I]; metadata replaces what was there. The document allows
+// sign_out_of_other_sessions with a password only: without one it is refused
+// with form_conditional_param_missing [I].
 func (s *Server) updateUser(r *request) (any, error) {
 	p := r.params
 	names := []string{
@@ -79,6 +81,9 @@ func (s *Server) readUserChange(r *request) (userChange, error) {
 	// Types only: applyUserChange reads them again.
 	readAccountSwitches(p, &user{})
 	p.flag("sign_out_of_other_sessions")
+	if p.has("sign_out_of_other_sessions") && !p.has("password") {
+		p.note(problemMissingFor("password", "sign_out_of_other_sessions"))
+	}
 	p.flag("bypass_client_trust")
 	p.timestamp("legal_accepted_at")
 	p.timestamp("created_at")

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/clerk/clerk-sdk-go/v2"
@@ -14,8 +16,12 @@ import (
 	"clerkql/internal/secret"
 )
 
-// maxResponseBytes bounds what is read of one answer from Clerk. A user object takes a few kilobytes.
-const maxResponseBytes = 4 << 20
+const (
+	// maxResponseBytes bounds what is read of one answer from Clerk. A user object takes a few kilobytes.
+	maxResponseBytes = 4 << 20
+	// maxRetryAfterSeconds bounds what is believed of a Retry-After.
+	maxRetryAfterSeconds = 24 * 60 * 60
+)
 
 // API is Clerk's Backend API, one thin method per endpoint in the vocabulary of Clerk's specification, on
 // top of clerk-sdk-go. Its methods return a *[ClerkError] when a call fails, decide nothing, and are safe
@@ -62,18 +68,32 @@ func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	redirect := resp.StatusCode >= 300 && resp.StatusCode < 400
 	failure := resp.StatusCode >= 400
-	if redirect || failure && resp.Header.Get("Content-Type") != "application/json" {
-		return nil, errors.Join(foreignAnswer(resp.StatusCode), resp.Body.Close())
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if redirect || failure && media != "application/json" {
+		foreign := foreignAnswer{resp.StatusCode, retryAfter(resp.Header)}
+		return nil, errors.Join(foreign, resp.Body.Close())
 	}
 	resp.Body = boundedBody{io.LimitReader(resp.Body, maxResponseBytes), resp.Body}
 	return resp, nil
 }
 
-// foreignAnswer is the status of an answer that did not come from Clerk's API.
-type foreignAnswer int
+// foreignAnswer is an answer that did not come from Clerk's API.
+type foreignAnswer struct {
+	status     int
+	retryAfter time.Duration
+}
 
-func (status foreignAnswer) Error() string {
-	return fmt.Sprintf("status %d from something that is not Clerk's API", int(status))
+func (a foreignAnswer) Error() string {
+	return fmt.Sprintf("status %d from something that is not Clerk's API", a.status)
+}
+
+// retryAfter reads a Retry-After in seconds; 0 without one.
+func retryAfter(header http.Header) time.Duration {
+	seconds, err := strconv.Atoi(header.Get("Retry-After"))
+	if err != nil || seconds < 0 || seconds > maxRetryAfterSeconds {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 type boundedBody struct {

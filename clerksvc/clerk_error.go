@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -98,7 +97,7 @@ func callError(operation string, err error) error {
 		failed.cause = transportCause(err)
 		var foreign foreignAnswer
 		if errors.As(err, &foreign) {
-			failed.Status = int(foreign)
+			failed.Status, failed.RetryAfter = foreign.status, foreign.retryAfter
 		}
 		return failed
 	}
@@ -108,9 +107,7 @@ func callError(operation string, err error) error {
 	if failed.TraceID == "" {
 		failed.TraceID = bounded(apiErr.TraceID)
 	}
-	if seconds, convErr := strconv.Atoi(apiErr.Response.Header.Get("Retry-After")); convErr == nil && seconds > 0 {
-		failed.RetryAfter = time.Duration(seconds) * time.Second
-	}
+	failed.RetryAfter = retryAfter(apiErr.Response.Header)
 	for i, item := range apiErr.Errors {
 		if i == maxErrorItems {
 			break

@@ -50,11 +50,14 @@ func (s *Service) complete(ctx context.Context, account *User) (*SignedIn, error
 	if err := barred(account); err != nil {
 		return nil, err
 	}
-	if account.TwoFactorEnabled || account.TOTPEnabled {
+	if needsSecondFactor(account) {
 		return nil, s.secondFactorRequired(account)
 	}
 	return s.signIn(ctx, account.ID)
 }
+
+// needsSecondFactor reports whether an account has a second factor, be it one that the Backend API can't check.
+func needsSecondFactor(u *User) bool { return u.TwoFactorEnabled || u.TOTPEnabled }
 
 // barred returns the outcome for a user who may not sign in, or nil. Clerk's Backend API does not ask.
 func barred(u *User) error {
@@ -101,11 +104,11 @@ func (s *Service) signIn(ctx context.Context, userID string) (*SignedIn, error) 
 	}
 	token, err := s.api.CreateSessionToken(ctx, session.ID)
 	if err != nil {
-		return nil, s.outcome(ctx, err)
+		return nil, s.abandonSession(ctx, session.ID, err)
 	}
 	expires, err := tokenExpiry(token)
 	if err != nil {
-		return nil, s.outcome(ctx, &ClerkError{Operation: "CreateSessionToken", cause: errUnreadable})
+		return nil, s.abandonSession(ctx, session.ID, &ClerkError{Operation: "CreateSessionToken", cause: errUnreadable})
 	}
 	return &SignedIn{UserID: userID, Session: &Session{
 		ID:             session.ID,
@@ -113,6 +116,15 @@ func (s *Service) signIn(ctx context.Context, userID string) (*SignedIn, error) 
 		Token:          token,
 		TokenExpiresAt: expires,
 	}}, nil
+}
+
+// abandonSession ends a session that nobody got a token for, as far as Clerk can be reached, and returns the outcome of
+// what failed.
+func (s *Service) abandonSession(ctx context.Context, sessionID string, failed error) error {
+	if _, err := s.api.RevokeSession(ctx, sessionID); err != nil {
+		_ = s.outcome(ctx, err) // logs it; the user is told what failed first
+	}
+	return s.outcome(ctx, failed)
 }
 
 // tokenExpiry reads when a token that Clerk just gave us expires. Where it came from makes checking its signature

@@ -73,7 +73,7 @@ func (f *fields) personName(name string, value *string) string {
 // newPassword checks that a password is there and can be typed again. The policy's rules are not fields' affair.
 func (f *fields) newPassword(name string, value secret.String) {
 	switch {
-	case value.Reveal() == "":
+	case strings.TrimSpace(value.Reveal()) == "":
 		f.reject(name, FieldRequired)
 	case hasControl(value.Reveal()):
 		f.reject(name, FieldInvalidCharacters)
@@ -83,7 +83,7 @@ func (f *fields) newPassword(name string, value secret.String) {
 // password checks a password that will only be compared.
 func (f *fields) password(name string, value secret.String) {
 	switch {
-	case value.Reveal() == "":
+	case strings.TrimSpace(value.Reveal()) == "":
 		f.reject(name, FieldRequired)
 	case len(value.Reveal()) > maxPasswordBytes:
 		f.reject(name, FieldTooLong)

@@ -186,23 +186,26 @@ func fieldFor(param string) string {
 	}
 }
 
-// outcome turns the failure of a Clerk call into the outcome of a flow, and logs what the operator should know of.
-// An error that is an outcome already, it returns as it is.
+// outcome turns the failure of a Clerk call into the outcome of a flow, and logs it: as an error what the operator may have
+// to mend, and what users bring about for those who look for it. An error that is an outcome already, it returns as it is.
 func (s *Service) outcome(ctx context.Context, err error) error {
 	var clerkErr *ClerkError
 	if !errors.As(err, &clerkErr) {
 		return err
 	}
-	result := outcomeOf(clerkErr)
-	var unavailable *UnavailableError
-	if errors.As(result, &unavailable) {
-		s.log.ErrorContext(ctx, "clerk call failed",
-			slog.String("operation", clerkErr.Operation),
-			slog.Int("status", clerkErr.Status),
-			slog.Any("codes", clerkErr.codes()),
-			slog.String("clerk_trace_id", clerkErr.TraceID),
-			slog.String("error", clerkErr.Error()))
+	result, level := outcomeOf(clerkErr), slog.LevelDebug
+	switch {
+	case errors.As(result, new(*UnavailableError)):
+		level = slog.LevelError
+	case errors.As(result, new(*RateLimitedError)), errors.Is(result, ErrSignUpRestricted):
+		level = slog.LevelWarn
 	}
+	s.log.Log(ctx, level, "clerk call failed",
+		slog.String("operation", clerkErr.Operation),
+		slog.Int("status", clerkErr.Status),
+		slog.Any("codes", clerkErr.codes()),
+		slog.String("clerk_trace_id", clerkErr.TraceID),
+		slog.String("error", clerkErr.Error()))
 	return result
 }
 

@@ -9,8 +9,11 @@ import (
 )
 
 // RequestPasswordReset mails a code to an address if somebody has it, and returns the signInId that goes with the code.
-// Two calls. For an address that nobody has, or to which Clerk sends no code, the signInId is a decoy that fails
-// like a wrong code (rule 3).
+// Two calls. Otherwise the signInId is a decoy that fails like a wrong code (rule 3): for an address that nobody has, and
+// whenever no code was sent, be it because Clerk failed, since only an existing account gets that far.
+//
+// An unfinished sign-up gets no code. It would verify the address, and should anything fail before the new password is set,
+// the account would be left verified with the password of whoever began the sign-up (rule 2). Its owner signs up again.
 //
 // Errors: *InvalidInputError, *RateLimitedError, *UnavailableError.
 func (s *Service) RequestPasswordReset(ctx context.Context, emailAddress string) (signInID string, err error) {
@@ -28,12 +31,13 @@ func (s *Service) RequestPasswordReset(ctx context.Context, emailAddress string)
 	if err != nil {
 		return "", s.outcome(ctx, err)
 	}
-	if attempt == nil {
+	if attempt == nil || abandoned(attempt.User) {
 		return s.keys.SealDecoy(purposePasswordReset, expires)
 	}
 	prepared, err := s.api.PrepareEmailAddressVerification(ctx, attempt.Address.ID)
 	if err != nil {
-		return s.unsentReset(ctx, err, expires)
+		_ = s.outcome(ctx, err) // logs it; the user must not be told
+		return s.keys.SealDecoy(purposePasswordReset, expires)
 	}
 	return s.keys.Seal(purposePasswordReset, passwordResetHandle{
 		UserID:            attempt.User.ID,
@@ -41,17 +45,6 @@ func (s *Service) RequestPasswordReset(ctx context.Context, emailAddress string)
 		VerificationID:    prepared.ID,
 		PasswordUpdatedAt: passwordUpdatedAt(attempt.User),
 	}, expires)
-}
-
-// unsentReset answers for a code that Clerk did not send. Refusals that only an existing account can meet (a code sent
-// moments ago, an address that is blocked or just gone) are not told. That Clerk is overloaded or down is no secret.
-func (s *Service) unsentReset(ctx context.Context, err error, expires time.Time) (string, error) {
-	result := s.outcome(ctx, err)
-	var unavailable *UnavailableError
-	if errors.As(result, &unavailable) || hasCode(err, "too_many_requests") {
-		return "", result
-	}
-	return s.keys.SealDecoy(purposePasswordReset, expires)
 }
 
 // ResetPasswordInput is what ResetPassword needs.
@@ -81,19 +74,16 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 		return nil, err
 	}
 	var reset passwordResetHandle
-	openErr := s.open(purposePasswordReset, "signInId", in.SignInID, &reset)
-	var decoy *InvalidCodeError
-	if openErr != nil && !errors.As(openErr, &decoy) {
-		return nil, openErr
+	err := s.open(purposePasswordReset, "signInId", in.SignInID, &reset)
+	switch {
+	case errors.As(err, new(*InvalidCodeError)): // a decoy: it fails at Clerk, where a wrong code does
+		reset = nobodysReset()
+	case err != nil:
+		return nil, err
 	}
-	// Before a decoy is answered, as with any other handle.
 	if broken := s.policy.violations(in.NewPassword.Reveal(), ""); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
 	}
-	if openErr != nil {
-		return nil, openErr
-	}
-
 	if reset.ProvedUntil == 0 {
 		if err := s.proveReset(ctx, &reset, code); err != nil {
 			return nil, err
@@ -110,12 +100,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 func (s *Service) proveReset(ctx context.Context, reset *passwordResetHandle, code secret.String) error {
 	attempt, err := s.api.AttemptFirstFactor(ctx, reset.EmailAddressID, reset.VerificationID, code)
 	if err != nil {
-		switch result := s.outcome(ctx, err); {
-		case errors.Is(result, ErrVerificationExpired), errors.Is(result, ErrAlreadyVerified):
-			return &InvalidCodeError{}
-		default:
-			return result
-		}
+		return s.alike(ctx, err, &InvalidCodeError{})
 	}
 	if attempt.Status != StatusVerified {
 		return &InvalidCodeError{}

@@ -67,7 +67,8 @@ type Config struct {
 	Timeout time.Duration
 	// Issuer is the iss that session tokens must have, the URL of the Frontend API. When it is empty, Clerk is asked.
 	Issuer string
-	// AuthorizedParties are the origins that a session token's azp may name. Empty allows every origin.
+	// AuthorizedParties are the origins that a session token's azp may name. Empty allows every origin. A token without
+	// azp, as the Backend API mints them, is of no origin and passes.
 	AuthorizedParties []string
 	// CodeAttempts is how many times the Clerk instance lets a code be tried, which Clerk does not tell. 0 is unknown.
 	CodeAttempts int

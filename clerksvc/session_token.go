@@ -142,13 +142,18 @@ func (v *tokenVerifier) instance(ctx context.Context, keyID string) (instanceSta
 	if state := v.current(); !v.due(state, keyID) {
 		return state.usable()
 	}
-	_, _, _ = v.flight.Do("", func() (any, error) {
+	fetched := v.flight.DoChan("", func() (any, error) {
 		if v.due(v.current(), keyID) {
 			v.fetch(context.WithoutCancel(ctx))
 		}
 		return nil, nil
 	})
-	return v.current().usable()
+	select {
+	case <-fetched:
+		return v.current().usable()
+	case <-ctx.Done():
+		return instanceState{}, &ClerkError{Operation: "GetJWKS", cause: ctx.Err()}
+	}
 }
 
 func (v *tokenVerifier) current() instanceState {

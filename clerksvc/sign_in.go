@@ -16,8 +16,9 @@ type SignInInput struct {
 
 // SignIn signs in with address and password. Four calls, three in ticket mode.
 //
-// Unknown address, wrong password and an account without one answer alike (rule 3); whether the account is barred, its
-// address unverified or a second factor due is told only after the right password.
+// Unknown address, wrong password and an account without one answer alike (rule 3), and so they do while Clerk fails:
+// for an unknown address, Clerk is asked about the password of nobody. Whether the account is barred, its address
+// unverified or a second factor due is told only after the right password.
 //
 // Errors: *InvalidInputError, ErrInvalidCredentials, *EmailNotVerifiedError, *SecondFactorRequiredError,
 // *AccountLockedError, ErrAccountBanned, *RateLimitedError, *UnavailableError.
@@ -37,13 +38,10 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 		return nil, s.outcome(ctx, err)
 	}
 	if attempt == nil {
-		return nil, ErrInvalidCredentials
+		attempt = nobodysSignIn()
 	}
 	if err := s.api.AttemptPassword(ctx, attempt, in.Password); err != nil {
-		if hasCode(err, "resource_not_found") {
-			return nil, ErrInvalidCredentials
-		}
-		return nil, s.outcome(ctx, err)
+		return nil, s.alike(ctx, err, ErrInvalidCredentials)
 	}
 	if err := barred(attempt.User); err != nil {
 		return nil, err

@@ -122,7 +122,7 @@ func (s *Service) claim(ctx context.Context, in signUp) (account *User, createdA
 		case !hasCode(passwordErr, "incorrect_password"):
 			return nil, time.Time{}, passwordErr
 		}
-		if deleteErr := s.api.DeleteUser(ctx, existing.ID); deleteErr != nil && !hasCode(deleteErr, "resource_not_found") {
+		if deleteErr := s.discard(ctx, existing.ID); deleteErr != nil {
 			return nil, time.Time{}, deleteErr
 		}
 	}
@@ -131,6 +131,22 @@ func (s *Service) claim(ctx context.Context, in signUp) (account *User, createdA
 
 // errContended: others sign up with the same address at the same time, and each replaces the one before.
 var errContended = errors.New("the address is being signed up by others")
+
+// discard deletes a sign-up that was never finished. It looks once more right before that: comparing the password took its
+// time, and in it the owner may have entered the code.
+func (s *Service) discard(ctx context.Context, userID string) error {
+	existing, err := s.api.GetUser(ctx, userID)
+	if err == nil && !abandoned(existing) {
+		return ErrEmailTaken
+	}
+	if err == nil {
+		err = s.api.DeleteUser(ctx, userID)
+	}
+	if hasCode(err, "resource_not_found") { // somebody else replaces it at the same time
+		return nil
+	}
+	return err
+}
 
 // rename gives the user of a sign-up that is gone on with the names that were entered last.
 func (s *Service) rename(ctx context.Context, account *User, in signUp) (*User, error) {
@@ -180,7 +196,7 @@ func mayExist(err error) bool {
 }
 
 // abandoned reports whether a user is a sign-up of ours that was never finished: marked by us, with nothing but the one
-// unverified address, never signed in, and not barred by an administrator. Only such a user may be replaced.
+// unverified address and a password, never signed in, and not barred by an administrator. Only such a user may be replaced.
 func abandoned(u *User) bool {
 	var metadata map[string]any
 	if err := json.Unmarshal(u.PrivateMetadata, &metadata); err != nil {
@@ -189,7 +205,7 @@ func abandoned(u *User) bool {
 	return metadata[pendingSignUp] == true &&
 		len(u.EmailAddresses) == 1 && !verified(u.EmailAddresses[0]) &&
 		len(u.PhoneNumbers) == 0 && len(u.ExternalAccounts) == 0 && len(u.SAMLAccounts) == 0 && len(u.Web3Wallets) == 0 &&
-		u.LastSignInAt == nil && !u.Banned && !u.Locked && !u.Deprovisioned
+		u.ExternalID == nil && !needsSecondFactor(u) && u.LastSignInAt == nil && barred(u) == nil
 }
 
 // asClerkError returns the *ClerkError that every method of API fails with.

@@ -57,11 +57,7 @@ type CreateUserParams struct {
 // CreateUser creates a user. Spec: CreateUser, POST /users. Not idempotent: after an uncertain failure, look
 // for the user before trying again.
 func (a *API) CreateUser(ctx context.Context, params *CreateUserParams) (*User, error) {
-	created := &User{}
-	if err := a.call(ctx, "CreateUser", http.MethodPost, "/users", params, created); err != nil {
-		return nil, err
-	}
-	return created, nil
+	return a.user(ctx, "CreateUser", http.MethodPost, "/users", params)
 }
 
 // GetUser returns a user by id. Spec: GetUser, GET /users/{user_id}.
@@ -69,11 +65,7 @@ func (a *API) GetUser(ctx context.Context, id string) (*User, error) {
 	if err := checkID("GetUser", id); err != nil {
 		return nil, err
 	}
-	found := &User{}
-	if err := a.call(ctx, "GetUser", http.MethodGet, "/users/"+id, nil, found); err != nil {
-		return nil, err
-	}
-	return found, nil
+	return a.user(ctx, "GetUser", http.MethodGet, "/users/"+id, nil)
 }
 
 // FindUserByEmailAddress returns the user whom an address identifies, or nil when it identifies nobody: who verified it, or
@@ -106,7 +98,7 @@ type userQuery struct {
 
 // ToQuery implements [clerk.Params].
 func (q *userQuery) ToQuery() url.Values {
-	return url.Values{"email_address": {q.EmailAddress}, "limit": {"10"}}
+	return url.Values{"email_address": {q.EmailAddress}, "limit": {"500"}}
 }
 
 type userList struct {
@@ -122,11 +114,19 @@ func (a *API) UpdateUser(ctx context.Context, id string, params *user.UpdatePara
 	if err := checkID("UpdateUser", id); err != nil {
 		return nil, err
 	}
-	updated := &User{}
-	if err := a.call(ctx, "UpdateUser", http.MethodPatch, "/users/"+id, params, updated); err != nil {
+	return a.user(ctx, "UpdateUser", http.MethodPatch, "/users/"+id, params)
+}
+
+// user makes a call that is answered with a user. An answer that names none is no user who is not banned.
+func (a *API) user(ctx context.Context, operation, method, path string, params clerk.Params) (*User, error) {
+	answered := &User{}
+	if err := a.call(ctx, operation, method, path, params, answered); err != nil {
 		return nil, err
 	}
-	return updated, nil
+	if answered.ID == "" {
+		return nil, &ClerkError{Operation: operation, Status: http.StatusOK, cause: errUnreadable}
+	}
+	return answered, nil
 }
 
 // DeleteUser deletes a user and frees its addresses. Spec: DeleteUser, DELETE /users/{user_id}.

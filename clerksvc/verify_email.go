@@ -64,7 +64,10 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (*Signed
 	if err := barred(account); err != nil {
 		return nil, err
 	}
-	if verified(account.AddressByID(address.EmailAddressID)) {
+	switch pending := account.AddressByID(address.EmailAddressID); {
+	case pending == nil:
+		return nil, ErrVerificationExpired
+	case verified(pending):
 		return nil, ErrAlreadyVerified
 	}
 	if err := s.verify(ctx, verification, code); err != nil {

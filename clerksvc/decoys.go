@@ -1,0 +1,41 @@
+package clerksvc
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+)
+
+// Rule 3 holds while Clerk fails, too: what an absent account is answered must not differ from what an existing one is
+// because one of them took a call that the other did not. Absent accounts therefore make the same call, about an id that
+// looks like Clerk's and is nobody's.
+
+// nobodysSignIn returns a sign-in attempt for a user who does not exist.
+func nobodysSignIn() *SignInAttempt {
+	nobody := &User{}
+	nobody.ID = nobodysID("user_")
+	return &SignInAttempt{User: nobody, Address: &clerk.EmailAddress{ID: nobodysID("idn_")}}
+}
+
+// nobodysReset returns the content of a password reset for a user who does not exist.
+func nobodysReset() passwordResetHandle {
+	return passwordResetHandle{
+		UserID:         nobodysID("user_"),
+		EmailAddressID: nobodysID("idn_"),
+		VerificationID: nobodysID("ver_"),
+	}
+}
+
+func nobodysID(prefix string) string { return prefix + rand.Text() }
+
+// alike returns the outcome for a call that an existing and an absent account both make, but that fails for different
+// reasons: that Clerk can't be reached or has had enough is told, anything else is told as the same failure.
+func (s *Service) alike(ctx context.Context, err, failure error) error {
+	result := s.outcome(ctx, err)
+	if errors.As(result, new(*UnavailableError)) || errors.As(result, new(*RateLimitedError)) {
+		return result
+	}
+	return failure
+}

@@ -123,7 +123,7 @@ func serve(ctx context.Context, cfg config.Serve, stderr io.Writer) error {
 	return serveAPI(ctx, instance{
 		apiURL:       cfg.ClerkAPIURL,
 		secretKey:    cfg.ClerkSecretKey,
-		issuer:       cfg.ClerkFrontendAPIURL,
+		issuer:       strings.TrimRight(cfg.ClerkFrontendAPIURL, "/"),
 		codeAttempts: cfg.CodeAttempts,
 	}, cfg.Keys(), cfg.HTTP, cfg.Flows, cfg.Playground, log, func(url string) {
 		log.InfoContext(ctx, "serving", slog.String("graphql", url+"/graphql"))

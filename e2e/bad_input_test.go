@@ -262,6 +262,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"a password as operation name", `{"query":"query A { __typename }","operationName":"` + secret + `"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
 		{"two mutations", `{"query":"mutation { a: signIn(input: {email: \"a@example.com\", password: \"` + secret + `\"}) { __typename } b: signIn(input: {email: \"a@example.com\", password: \"hunter2\"}) { __typename } }"}`, nil, 200, "BAD_REQUEST", false},
 		{"two mutations by a fragment", `{"query":"mutation { ...F requestPasswordReset(input: {email: \"a@example.com\"}) { __typename } } fragment F on Mutation { signIn(input: {email: \"a@example.com\", password: \"` + secret + `\"}) { __typename } }"}`, nil, 200, "BAD_REQUEST", false},
+		{"a password where a keyword should be", `{"query":"hunter2hunter2"}`, nil, 200, "GRAPHQL_PARSE_FAILED", false},
 		{"too many tokens", `{"query":"{ ` + strings.Repeat("__typename ", 3000) + `}"}`, nil, 200, "GRAPHQL_PARSE_FAILED", false},
 		{"a syntax error for a newer client", `{"query":"{"}`, http.Header{"Accept": {"application/graphql-response+json"}}, 400, "GRAPHQL_PARSE_FAILED", false},
 	} {

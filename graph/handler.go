@@ -18,7 +18,7 @@ const (
 	queryCacheSize = 1000
 	// parserTokenLimit bounds a document. The largest that the schema has a use for takes about 300 tokens; the
 	// introspection query of common tools about 400.
-	parserTokenLimit = 2000
+	parserTokenLimit = 1000
 )
 
 // Options are the settings of a Handler.
@@ -38,6 +38,8 @@ func NewHandler(schema graphql.ExecutableSchema, opts Options) http.Handler {
 	server.SetDisableSuggestion(!opts.Introspection)
 	if opts.Introspection {
 		server.Use(extension.Introspection{})
+	} else {
+		server.Use(noIntrospection{})
 	}
 	presenter := errorPresenter{log: opts.Logger}
 	server.SetErrorPresenter(presenter.present)

@@ -177,8 +177,8 @@ func (f Flows) problems() error {
 	if f.ClerkTimeout <= 0 {
 		problems = append(problems, errors.New("CLERK_TIMEOUT (--clerk-timeout) must be more than 0"))
 	}
-	if f.MutationTimeout < f.ClerkTimeout {
-		problems = append(problems, errors.New("MUTATION_TIMEOUT (--mutation-timeout) must not be less than CLERK_TIMEOUT"))
+	if f.MutationTimeout < f.ClerkTimeout || f.MutationTimeout > maxMutationTimeout {
+		problems = append(problems, fmt.Errorf("MUTATION_TIMEOUT (--mutation-timeout) must be from CLERK_TIMEOUT to %v", maxMutationTimeout))
 	}
 	return errors.Join(problems...)
 }
@@ -230,6 +230,9 @@ func (s Serve) Keys() [][]byte {
 	}
 	return keys
 }
+
+// maxMutationTimeout leaves time to answer: the server gives up on an answer after a minute.
+const maxMutationTimeout = 50 * time.Second
 
 const (
 	handleKeyBytes = 32

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -200,6 +201,92 @@ func TestAnUnverifiedClaimDoesNotWin(t *testing.T) {
 		if err := api.DeleteUser(t.Context(), owner.ID); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// answering returns an API whose Clerk answers everything with one JSON text.
+func answering(t *testing.T, body string) *clerksvc.API {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return clerksvc.NewAPI(clerksvc.APIConfig{URL: server.URL, SecretKey: secret.New("sk_test_1"), Timeout: 5 * time.Second})
+}
+
+// TestAnswersThatSayNo has successes at HTTP that are none.
+func TestAnswersThatSayNo(t *testing.T) {
+	api := answering(t, `{"verified":false}`)
+	if err := api.VerifyPassword(t.Context(), "user_1", secret.New("x")); err == nil {
+		t.Error("a password that was not verified is accepted")
+	}
+	if _, err := api.VerifyTOTP(t.Context(), "user_1", secret.New("123456")); err == nil {
+		t.Error("a code that was not verified is accepted")
+	}
+	api = answering(t, `{}`)
+	if _, err := api.GetUser(t.Context(), "user_1"); err == nil {
+		t.Error("a user without an id is accepted")
+	}
+}
+
+// TestWhoAnAddressIdentifies has lists of users with the same address, in every order.
+func TestWhoAnAddressIdentifies(t *testing.T) {
+	user := func(id, addresses string) string {
+		return `{"id":"` + id + `","email_addresses":[` + addresses + `]}`
+	}
+	const (
+		address  = `{"id":"idn_1","email_address":"` + email + `","verification":null,"reserved":false}`
+		reserved = `{"id":"idn_1","email_address":"` + email + `","verification":null,"reserved":true}`
+		verified = `{"id":"idn_1","email_address":"` + email + `","verification":{"status":"verified"},"reserved":false}`
+		other    = `{"id":"idn_2","email_address":"other@example.com","verification":{"status":"verified"},"reserved":false}`
+	)
+	for name, row := range map[string]struct {
+		users []string
+		want  string
+	}{
+		"verified, then reserved":     {[]string{user("user_v", verified), user("user_r", reserved)}, "user_v"},
+		"reserved, then verified":     {[]string{user("user_r", reserved), user("user_v", verified)}, "user_v"},
+		"only address, then reserved": {[]string{user("user_o", address), user("user_r", reserved)}, "user_r"},
+		"reserved, then only address": {[]string{user("user_r", reserved), user("user_o", address)}, "user_r"},
+		"only address":                {[]string{user("user_o", address)}, "user_o"},
+		"added to another":            {[]string{user("user_a", other+","+address)}, ""},
+		"another user's":              {[]string{user("user_x", other)}, ""},
+		"nobody":                      {nil, ""},
+	} {
+		api := answering(t, "["+strings.Join(row.users, ",")+"]")
+		found, err := api.FindUserByEmailAddress(t.Context(), email)
+		got := ""
+		if found != nil {
+			got = found.ID
+		}
+		if err != nil || got != row.want {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, row.want)
+		}
+	}
+}
+
+// TestAnswersAreBounded has an answer that would be right if all of it were read.
+func TestAnswersAreBounded(t *testing.T) {
+	api := answering(t, strings.Repeat(" ", 5<<20)+"[]")
+	if _, err := api.FindUserByEmailAddress(t.Context(), email); err == nil {
+		t.Error("5 MiB were read")
+	}
+}
+
+// TestRedirectsAreNotFollowed has a redirect to where the secret key must not go.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	var elsewhere atomic.Int32
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		elsewhere.Add(1)
+		fmt.Fprint(w, "[]")
+	}))
+	defer target.Close()
+	server := httptest.NewServer(http.RedirectHandler(target.URL, http.StatusTemporaryRedirect))
+	defer server.Close()
+	api := clerksvc.NewAPI(clerksvc.APIConfig{URL: server.URL, SecretKey: secret.New("sk_test_1"), Timeout: 5 * time.Second})
+	if _, err := api.FindUserByEmailAddress(t.Context(), email); err == nil || elsewhere.Load() != 0 {
+		t.Errorf("the redirect was followed %d times: %v", elsewhere.Load(), err)
 	}
 }
 

@@ -25,13 +25,8 @@ func newAPI(clerk *clerkemu.Server) *clerksvc.API {
 // newService returns a service over an embedded Clerk, after changes to its configuration.
 func newService(t testing.TB, clerk *clerkemu.Server, changes ...func(*clerksvc.Config)) *clerksvc.Service {
 	t.Helper()
-	keys, err := seal.NewKeyring(time.Now, seal.RandomKey())
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := clerksvc.Config{
 		API:            newAPI(clerk),
-		Keys:           keys,
 		Logger:         slog.New(slog.DiscardHandler),
 		Now:            time.Now,
 		SessionMode:    clerksvc.ModeSession,
@@ -41,6 +36,11 @@ func newService(t testing.TB, clerk *clerkemu.Server, changes ...func(*clerksvc.
 	for _, change := range changes {
 		change(&cfg)
 	}
+	keys, err := seal.NewKeyring(cfg.Now, seal.RandomKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Keys = keys
 	service, err := clerksvc.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"os"
@@ -113,7 +114,9 @@ func TestCommandLine(t *testing.T) {
 	} {
 		t.Run(strings.Join(append(row.args, row.env...), " "), func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			program := exec.Command(binary, row.args...)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // should it run instead
+			defer cancel()
+			program := exec.CommandContext(ctx, binary, row.args...)
 			program.Env, program.Stdout, program.Stderr = append([]string{}, row.env...), &stdout, &stderr
 			_ = program.Run() // the exit code is looked at below
 			if code := program.ProcessState.ExitCode(); code != row.code || !strings.Contains(stdout.String(), row.stdout) {

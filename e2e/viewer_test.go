@@ -117,3 +117,26 @@ func TestPasswordPolicy(t *testing.T) {
 		t.Errorf("got %s", got.Raw)
 	}
 }
+
+// TestTheSchemaIsNotToldUnlessAskedFor has a server as it is without --playground.
+func TestTheSchemaIsNotToldUnlessAskedFor(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := start(t, []string{
+		"serve", "--addr=127.0.0.1:0", "--log-format=json",
+		"--clerk-api-url=" + clerk.APIURL(), "--clerk-secret-key=" + clerk.SecretKey(), "--handle-keys=" + handleKey,
+	})
+	for _, document := range []string{`{ __schema { types { name } } }`, `{ t: __type(name: "Query") { name } }`, `{ ...F } fragment F on Query { __schema { description } }`} {
+		if got := a.query(t, document, nil, nil); got.errorCode() != "BAD_REQUEST" {
+			t.Errorf("%s answers %s", document, got.Raw)
+		}
+	}
+	if got := a.query(t, `{ vewer { userId } }`, nil, nil); strings.Contains(got.Raw, "Did you mean") {
+		t.Errorf("a suggestion: %s", got.Raw)
+	}
+	if status, _ := get(t, strings.TrimSuffix(a.url, "graphql")); status != http.StatusNotFound {
+		t.Errorf("the Playground answers with status %d", status)
+	}
+	if got := startAPI(t, clerk).query(t, `{ __schema { queryType { name } } }`, nil, nil); got.errorCode() != "" {
+		t.Errorf("with --playground: %s", got.Raw)
+	}
+}

@@ -37,6 +37,9 @@ func TestNothingPrintsASecret(t *testing.T) {
 	if strings.Contains(printed.String(), "hunter2") || strings.Contains(printed.String(), fmt.Sprintf("%x", text)) {
 		t.Errorf("printed:\n%s", printed.String())
 	}
+	if s.String() != "[redacted]" {
+		t.Errorf("String gave %q", s.String())
+	}
 	if s.Reveal() != text {
 		t.Errorf("Reveal gave %q", s.Reveal())
 	}

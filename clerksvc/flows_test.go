@@ -1,0 +1,312 @@
+package clerksvc_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"clerkql/clerkemu"
+	"clerkql/clerksvc"
+	"clerkql/internal/secret"
+)
+
+const newPassword = "analytical engine"
+
+// clocked is a service and an embedded Clerk whose clocks go together.
+type clocked struct {
+	*clerksvc.Service
+	clerk *clerkemu.Server
+	ahead time.Duration
+}
+
+func newClocked(t *testing.T, mode clerksvc.SessionMode) *clocked {
+	t.Helper()
+	c := &clocked{clerk: clerkemu.RunT(t)}
+	c.Service = newService(t, c.clerk, func(cfg *clerksvc.Config) {
+		cfg.SessionMode = mode
+		cfg.Now = func() time.Time { return time.Now().Add(c.ahead) }
+	})
+	return c
+}
+
+func (c *clocked) wait(d time.Duration) {
+	c.clerk.FastForward(d)
+	c.ahead += d
+}
+
+func (c *clocked) code() secret.String { return secret.New(c.clerk.Mail(email)[0].Code) }
+
+func (c *clocked) operations() []string {
+	var names []string
+	for _, call := range c.clerk.Calls() {
+		names = append(names, call.Operation)
+	}
+	return names
+}
+
+func (c *clocked) inject(t *testing.T, fault clerkemu.Fault) {
+	t.Helper()
+	if err := c.clerk.InjectFault(fault); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// requestReset asks for a reset of the address and returns what resetPassword needs.
+func (c *clocked) requestReset(t *testing.T, password string) clerksvc.ResetPasswordInput {
+	t.Helper()
+	handle, err := c.RequestPasswordReset(t.Context(), email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clerksvc.ResetPasswordInput{SignInID: handle, Code: c.code(), NewPassword: secret.New(password)}
+}
+
+// TestAnUnfinishedSignUpCannotBeReset has an attacker sign up with an address first, and its owner ask for a reset. No code
+// may be sent: were it accepted and the new password refused, the account would be verified with the attacker's password.
+func TestAnUnfinishedSignUpCannotBeReset(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeSession)
+	if _, err := c.SignUp(t.Context(), clerksvc.SignUpInput{Email: email, Password: secret.New("chosen by an attacker")}); err != nil {
+		t.Fatal(err)
+	}
+	c.wait(time.Minute)
+	mails := len(c.clerk.Mail(email))
+	handle, err := c.RequestPasswordReset(t.Context(), email)
+	if err != nil || len(c.clerk.Mail(email)) != mails {
+		t.Errorf("a code was sent, or it is told that none was: %v", err)
+	}
+	_, err = c.ResetPassword(t.Context(), clerksvc.ResetPasswordInput{
+		SignInID: handle, Code: secret.New("123456"), NewPassword: secret.New(newPassword),
+	})
+	if !errors.As(err, new(*clerksvc.InvalidCodeError)) {
+		t.Errorf("the handle is not a decoy: %v", err)
+	}
+	if _, err := c.SignUp(t.Context(), clerksvc.SignUpInput{Email: email, Password: secret.New(newPassword)}); err != nil {
+		t.Errorf("the owner can't sign up: %v", err)
+	}
+}
+
+// TestASignUpThatIsFinishedMeanwhileIsNotReplaced has the owner verify the address while somebody else's password is compared.
+func TestASignUpThatIsFinishedMeanwhileIsNotReplaced(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeSession)
+	started, err := c.SignUp(t.Context(), clerksvc.SignUpInput{Email: email, Password: secret.New(password)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := c.code()
+	c.inject(t, clerkemu.Fault{Operation: "VerifyPassword", Kind: clerkemu.FaultLatency, Latency: time.Second, Times: 1})
+	taken := make(chan error, 1)
+	go func() {
+		_, err := c.SignUp(t.Context(), clerksvc.SignUpInput{Email: email, Password: secret.New("chosen by an attacker")})
+		taken <- err
+	}()
+	time.Sleep(300 * time.Millisecond)
+	if _, err := c.VerifyEmail(t.Context(), clerksvc.VerifyEmailInput{
+		EmailAddressID: started.EmailAddressID, VerificationID: started.VerificationID, Code: code,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-taken; !errors.Is(err, clerksvc.ErrEmailTaken) {
+		t.Errorf("the other sign-up: %v", err)
+	}
+	if user, ok := c.clerk.UserByEmail(email); !ok || user.ID != started.UserID {
+		t.Error("the account is gone")
+	}
+}
+
+// TestAContinuedSignUpIsLookedAt holds that only an account that was just created counts as fresh.
+func TestAContinuedSignUpIsLookedAt(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeSession)
+	var started *clerksvc.VerificationRequired
+	for range 2 {
+		var err error
+		if started, err = c.SignUp(t.Context(), clerksvc.SignUpInput{Email: email, Password: secret.New(password)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.clerk.ResetCalls()
+	if _, err := c.VerifyEmail(t.Context(), clerksvc.VerifyEmailInput{
+		EmailAddressID: started.EmailAddressID, VerificationID: started.VerificationID, Code: c.code(),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if calls := c.operations(); calls[0] != "GetUser" {
+		t.Errorf("these calls: %v", calls)
+	}
+}
+
+// TestSignInFailsAlike has Clerk fail at the call that compares the password, for an address that exists and one that does not.
+func TestSignInFailsAlike(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeSession)
+	seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	for _, fault := range []clerkemu.Fault{
+		{Status: 500},
+		{Status: 429, RetryAfter: 3 * time.Second},
+		{Status: 404, Code: "resource_not_found"},
+		{Status: 403, Code: "user_banned"},
+		{Status: 403, Code: "user_locked"},
+		{Status: 422, Code: "form_password_length_too_long"},
+		{Status: 422, Code: "form_param_nil"},
+		{Status: 401, Code: "clerk_key_invalid"},
+	} {
+		fault.Operation, fault.Kind, fault.Times = "VerifyPassword", clerkemu.FaultStatus, 1
+		var answers []string
+		for _, address := range []string{email, "absent@example.com"} {
+			c.inject(t, fault)
+			_, err := c.SignIn(t.Context(), clerksvc.SignInInput{Email: address, Password: secret.New("not the password")})
+			answers = append(answers, fmt.Sprintf("%T %v", err, err))
+		}
+		if answers[0] != answers[1] {
+			t.Errorf("%s: existing %s, absent %s", fault.Code, answers[0], answers[1])
+		}
+	}
+}
+
+// TestResetsFailAlike is the same for requestPasswordReset, where Clerk fails to send, and for resetPassword.
+func TestResetsFailAlike(t *testing.T) {
+	for _, fault := range []clerkemu.Fault{
+		{Status: 500},
+		{Status: 429, RetryAfter: 3 * time.Second},
+		{Status: 400, Code: "dev_monthly_email_limit_exceeded"},
+		{Status: 403, Code: "user_banned"},
+		{Status: 400, Code: "verification_expired"},
+		{Status: 400, Code: "identification_claimed"},
+		{Status: 404, Code: "resource_not_found"},
+	} {
+		t.Run(fmt.Sprintf("%d %s", fault.Status, fault.Code), func(t *testing.T) {
+			c := newClocked(t, clerksvc.ModeSession)
+			seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+			fault.Kind, fault.Operation, fault.Times = clerkemu.FaultStatus, "PrepareEmailAddressVerification", 1
+			c.inject(t, fault)
+			if _, err := c.RequestPasswordReset(t.Context(), email); err != nil {
+				t.Errorf("a code that could not be sent is told: %v", err)
+			}
+			c.clerk.ClearFaults()
+
+			absent, err := c.RequestPasswordReset(t.Context(), "absent@example.com")
+			if err != nil {
+				t.Fatal(err)
+			}
+			existing := c.requestReset(t, newPassword)
+			fault.Operation = "AttemptEmailAddressVerification"
+			var answers []string
+			for _, handle := range []string{existing.SignInID, absent} {
+				c.inject(t, fault)
+				existing.SignInID = handle
+				_, err := c.ResetPassword(t.Context(), existing)
+				answers = append(answers, fmt.Sprintf("%T %v", err, err))
+			}
+			if answers[0] != answers[1] {
+				t.Errorf("existing %s, absent %s", answers[0], answers[1])
+			}
+		})
+	}
+}
+
+// TestHandlesOfResetsEndTogether holds that a decoy ends when any other handle does, and that refused passwords do not put off
+// the end of a reset whose code is proved.
+func TestHandlesOfResetsEndTogether(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeSession)
+	seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	wrong := c.requestReset(t, newPassword)
+	wrong.Code = secret.New("000000")
+	if c.code().Equal(wrong.Code) {
+		wrong.Code = secret.New("000001")
+	}
+	decoy := wrong
+	var err error
+	if decoy.SignInID, err = c.RequestPasswordReset(t.Context(), "absent@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	proved := c.requestReset(t, "password123")
+	refuse := func() {
+		t.Helper()
+		var rejected *clerksvc.PasswordRejectedError
+		if _, err := c.ResetPassword(t.Context(), proved); !errors.As(err, &rejected) {
+			t.Fatalf("a leaked password: %v", err)
+		}
+		proved.SignInID = rejected.SignInID
+	}
+	refuse()
+
+	c.wait(10*time.Minute - 2*time.Second)
+	for name, in := range map[string]clerksvc.ResetPasswordInput{"handle": wrong, "decoy": decoy} {
+		if _, err := c.ResetPassword(t.Context(), in); !errors.As(err, new(*clerksvc.InvalidCodeError)) {
+			t.Errorf("two seconds before its end, the %s gives %v", name, err)
+		}
+	}
+	refuse()
+	c.wait(3 * time.Second)
+	for name, in := range map[string]clerksvc.ResetPasswordInput{"handle": wrong, "decoy": decoy, "proved handle": proved} {
+		if _, err := c.ResetPassword(t.Context(), in); !errors.Is(err, clerksvc.ErrVerificationExpired) {
+			t.Errorf("after its end, the %s gives %v", name, err)
+		}
+	}
+}
+
+// TestBarredUsersSpendNothing holds that a barred user's code is not tried and no mail is sent.
+func TestBarredUsersSpendNothing(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeTicket)
+	started, err := c.SignUp(t.Context(), clerksvc.SignUpInput{Email: email, Password: secret.New(password)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.clerk.SetBanned(started.UserID, true); err != nil {
+		t.Fatal(err)
+	}
+	c.clerk.ResetCalls()
+	if _, err := c.VerifyEmail(t.Context(), clerksvc.VerifyEmailInput{
+		EmailAddressID: started.EmailAddressID, VerificationID: started.VerificationID, Code: c.code(),
+	}); !errors.Is(err, clerksvc.ErrAccountBanned) {
+		t.Errorf("verifyEmail: %v", err)
+	}
+	if _, err := c.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password)}); !errors.Is(err, clerksvc.ErrAccountBanned) {
+		t.Errorf("signIn: %v", err)
+	}
+	for _, operation := range []string{"AttemptEmailAddressVerification", "PrepareEmailAddressVerification", "CreateSignInToken"} {
+		if slices.Contains(c.operations(), operation) {
+			t.Errorf("a banned user got as far as %s", operation)
+		}
+	}
+}
+
+// TestTicketsAreShort holds that Clerk was told how long a ticket may live. Its own default is 30 days.
+func TestTicketsAreShort(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeTicket)
+	user := seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	if _, err := c.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password)}); err != nil {
+		t.Fatal(err)
+	}
+	tickets := c.clerk.SignInTokens(user.ID)
+	if len(tickets) != 1 || tickets[0].ExpireAt.Sub(tickets[0].CreatedAt) != time.Minute {
+		t.Errorf("tickets: %+v", tickets)
+	}
+}
+
+// TestNothingIsCreatedTwice holds that a CreateUser that got lost on its way is not sent again.
+func TestNothingIsCreatedTwice(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeSession)
+	c.inject(t, clerkemu.Fault{Operation: "CreateUser", Kind: clerkemu.FaultDrop, Times: 1})
+	var unavailable *clerksvc.UnavailableError
+	if _, err := c.SignUp(t.Context(), clerksvc.SignUpInput{Email: email, Password: secret.New(password)}); !errors.As(err, &unavailable) {
+		t.Errorf("a lost call: %v", err)
+	}
+	if calls := c.operations(); !slices.Equal(calls, []string{"CreateUser", "GetUserList"}) {
+		t.Errorf("these calls: %v", calls)
+	}
+}
+
+// TestASessionWithoutATokenIsEnded holds that no session is left that nobody can use.
+func TestASessionWithoutATokenIsEnded(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeSession)
+	user := seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	c.inject(t, clerkemu.Fault{Operation: "CreateSessionToken", Kind: clerkemu.FaultStatus, Status: http.StatusInternalServerError, Times: 1})
+	if _, err := c.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password)}); !errors.As(err, new(*clerksvc.UnavailableError)) {
+		t.Errorf("without a token: %v", err)
+	}
+	if sessions := c.clerk.Sessions(user.ID); len(sessions) != 1 || sessions[0].Status != "revoked" {
+		t.Errorf("sessions: %+v", sessions)
+	}
+}

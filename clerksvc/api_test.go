@@ -290,6 +290,30 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+// TestWhatAnErrorIsAbout has the ways in which Clerk names the parameters that are at fault.
+func TestWhatAnErrorIsAbout(t *testing.T) {
+	for meta, want := range map[string]string{
+		`{"param_name":"email_address"}`:             "[{c email_address}]",
+		`{"param_names":["first_name","last_name"]}`: "[{c first_name} {c last_name}]",
+		`{}`:               "[{c }]",
+		`{"param_name":7}`: "[{c }]",
+		`["first_name"]`:   "[{c }]",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			fmt.Fprint(w, `{"errors":[{"code":"c","message":"m","long_message":"l","meta":`+meta+`}]}`)
+		}))
+		api := clerksvc.NewAPI(clerksvc.APIConfig{URL: server.URL, SecretKey: secret.New("sk_test_1"), Timeout: 5 * time.Second})
+		_, err := api.GetUser(t.Context(), "user_1")
+		server.Close()
+		var clerkErr *clerksvc.ClerkError
+		if !errors.As(err, &clerkErr) || fmt.Sprint(clerkErr.Items) != want {
+			t.Errorf("%s: %v, want %s", meta, err, want)
+		}
+	}
+}
+
 // TestErrorsRepeatNothingOfTheAnswer has answers with an address and prose in them, in every way in which an answer can be
 // wrong.
 func TestErrorsRepeatNothingOfTheAnswer(t *testing.T) {

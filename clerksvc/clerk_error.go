@@ -112,14 +112,24 @@ func callError(operation string, err error) error {
 		if i == maxErrorItems {
 			break
 		}
-		var meta struct {
-			ParamName string `json:"param_name"`
+		for _, param := range paramsOf(item.Meta) {
+			failed.Items = append(failed.Items, ClerkErrorItem{Code: bounded(item.Code), Param: param})
 		}
-		// meta is free-form. Without a param_name in it, the error is about no parameter in particular.
-		_ = json.Unmarshal(item.Meta, &meta)
-		failed.Items = append(failed.Items, ClerkErrorItem{Code: bounded(item.Code), Param: meta.ParamName})
 	}
 	return failed
+}
+
+// paramsOf returns the parameters that an error is about: param_name, or all of param_names as form_data_missing has them.
+// meta is free-form; without either, the error is about no parameter in particular, which is "".
+func paramsOf(meta json.RawMessage) []string {
+	var names struct {
+		One  string   `json:"param_name"`
+		Many []string `json:"param_names"`
+	}
+	if err := json.Unmarshal(meta, &names); err != nil || len(names.Many) == 0 {
+		return []string{names.One}
+	}
+	return names.Many[:min(len(names.Many), maxErrorItems)]
 }
 
 func bounded(s string) string { return s[:min(len(s), maxCodeBytes)] }

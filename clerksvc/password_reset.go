@@ -84,14 +84,15 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 	if broken := s.policy.violations(in.NewPassword.Reveal(), ""); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
 	}
+	var account *User
 	if reset.ProvedUntil == 0 {
 		if err := s.proveReset(ctx, &reset, code); err != nil {
 			return nil, err
 		}
-		account, err := s.api.ResetPassword(ctx, reset.UserID, in.NewPassword)
-		return s.completeReset(ctx, reset, account, err)
+		account, err = s.api.ResetPassword(ctx, reset.UserID, in.NewPassword)
+	} else {
+		account, err = s.resumeReset(ctx, reset, in.NewPassword)
 	}
-	account, err := s.resumeReset(ctx, reset, in.NewPassword)
 	return s.completeReset(ctx, reset, account, err)
 }
 

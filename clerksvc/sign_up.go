@@ -119,6 +119,8 @@ func (s *Service) claim(ctx context.Context, in signUp) (account *User, createdA
 		case passwordErr == nil:
 			account, err = s.rename(ctx, existing, in)
 			return account, time.Time{}, err
+		case hasCode(passwordErr, "resource_not_found"): // somebody else has replaced it
+			continue
 		case !hasCode(passwordErr, "incorrect_password"):
 			return nil, time.Time{}, passwordErr
 		}

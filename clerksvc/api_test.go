@@ -282,7 +282,12 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		fmt.Fprint(w, "[]")
 	}))
 	defer target.Close()
-	server := httptest.NewServer(http.RedirectHandler(target.URL, http.StatusTemporaryRedirect))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", target.URL)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusTemporaryRedirect)
+		fmt.Fprint(w, "[]") // which the SDK would take for the answer
+	}))
 	defer server.Close()
 	api := clerksvc.NewAPI(clerksvc.APIConfig{URL: server.URL, SecretKey: secret.New("sk_test_1"), Timeout: 5 * time.Second})
 	if _, err := api.FindUserByEmailAddress(t.Context(), email); err == nil || elsewhere.Load() != 0 {

@@ -37,4 +37,5 @@ vulncheck:
 # What is nice to have beyond Go and Git, on Debian: a C compiler for the race detector, curl for the walk-through.
 deps:
 	go mod download
-	command -v gcc curl >/dev/null || (apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev curl)
+	for tool in gcc curl; do command -v $$tool >/dev/null || missing=yes; done; \
+	if [ "$$missing" ]; then apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev curl; fi

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,6 +114,56 @@ func TestASignUpThatIsFinishedMeanwhileIsNotReplaced(t *testing.T) {
 	}
 	if user, ok := c.clerk.UserByEmail(email); !ok || user.ID != started.UserID {
 		t.Error("the account is gone")
+	}
+}
+
+// TestManySignUpsAtOnce has 50 people sign up with one address at the same time, all with the same password or each with
+// another. One account must be left, and the handles of one of those who were told that theirs is under way must verify it.
+func TestManySignUpsAtOnce(t *testing.T) {
+	for name, passwordOf := range map[string]func(i int) string{
+		"the same password": func(int) string { return password },
+		"other passwords":   func(i int) string { return fmt.Sprintf("%s %d", password, i) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClocked(t, clerksvc.ModeTicket)
+			results := make(chan *clerksvc.VerificationRequired, 50)
+			var all sync.WaitGroup
+			for i := range 50 {
+				all.Go(func() {
+					started, err := c.SignUp(t.Context(), clerksvc.SignUpInput{Email: email, Password: secret.New(passwordOf(i))})
+					if err != nil && !errors.As(err, new(*clerksvc.UnavailableError)) {
+						t.Errorf("sign-up %d: %v", i, err)
+					}
+					if err == nil {
+						results <- started
+					}
+				})
+			}
+			all.Wait()
+			close(results)
+			user, ok := c.clerk.UserByEmail(email)
+			if users := c.clerk.Users(); !ok || len(users) != 1 {
+				t.Fatalf("%d users are left", len(users))
+			}
+			verified := 0
+			for started := range results {
+				for _, mail := range c.clerk.Mail(email) {
+					_, err := c.VerifyEmail(t.Context(), clerksvc.VerifyEmailInput{
+						EmailAddressID: started.EmailAddressID, VerificationID: started.VerificationID, Code: secret.New(mail.Code),
+					})
+					if err == nil {
+						verified++
+						if started.UserID != user.ID {
+							t.Error("the handles of an account that was replaced verify something")
+						}
+						break
+					}
+				}
+			}
+			if verified != 1 {
+				t.Errorf("%d handles verified the address, want 1", verified)
+			}
+		})
 	}
 }
 

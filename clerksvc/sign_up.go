@@ -54,7 +54,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*VerificationRequ
 	}
 	account, createdAt, err := s.claim(ctx, checked)
 	if err != nil {
-		return nil, s.outcome(ctx, err)
+		return nil, s.signUpOutcome(ctx, err)
 	}
 	address := account.Address(checked.email)
 	if address == nil {
@@ -62,7 +62,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*VerificationRequ
 	}
 	sent, err := s.sendVerification(ctx, address.ID, createdAt)
 	if err != nil {
-		return nil, s.outcome(ctx, err)
+		return nil, s.signUpOutcome(ctx, err)
 	}
 	handle, err := s.sealEmailAddress(account.ID, address.ID)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *Service) checkSignUp(in SignUpInput) (signUp, error) {
 
 // claim returns the unverified user that this sign-up goes on with and, if it had to be created, a time before that.
 func (s *Service) claim(ctx context.Context, in signUp) (account *User, createdAt time.Time, err error) {
-	for range signUpRounds {
+	for round := 1; ; round++ {
 		createdAt = s.now()
 		account, err = s.api.CreateUser(ctx, in.params())
 		if err == nil {
@@ -99,6 +99,9 @@ func (s *Service) claim(ctx context.Context, in signUp) (account *User, createdA
 		}
 		if !mayExist(err) {
 			return nil, time.Time{}, err
+		}
+		if round == signUpRounds {
+			return nil, time.Time{}, &UnavailableError{RetryAfter: time.Second, cause: errContended}
 		}
 		existing, findErr := s.api.FindUserByEmailAddress(ctx, in.email)
 		switch {
@@ -128,11 +131,18 @@ func (s *Service) claim(ctx context.Context, in signUp) (account *User, createdA
 			return nil, time.Time{}, deleteErr
 		}
 	}
-	return nil, time.Time{}, &UnavailableError{RetryAfter: time.Second, cause: errContended}
 }
 
 // errContended: others sign up with the same address at the same time, and each replaces the one before.
 var errContended = errors.New("the address is being signed up by others")
+
+// signUpOutcome is outcome for a sign-up, in which a user or address that is gone has been replaced by somebody else's.
+func (s *Service) signUpOutcome(ctx context.Context, err error) error {
+	if hasCode(err, "resource_not_found") {
+		return &UnavailableError{RetryAfter: time.Second, cause: errContended}
+	}
+	return s.outcome(ctx, err)
+}
 
 // discard deletes a sign-up that was never finished. It looks once more right before that: comparing the password took its
 // time, and in it the owner may have entered the code.

@@ -228,13 +228,14 @@ func TestNothingAfterAnAcceptedCodeLosesIt(t *testing.T) {
 	}
 }
 
-// TestAnOutcomeWithoutAMember has a user vanish in the midst of a sign-up, which signUp has no member for.
+// TestAnOutcomeWithoutAMember has Clerk refuse an address when it is verified, which verifyEmail has no member for.
 func TestAnOutcomeWithoutAMember(t *testing.T) {
 	clerk := clerkemu.RunT(t)
 	a := startAPI(t, clerk)
+	verify := a.signUp(t, clerk, email, password)
 	inject(t, clerk, clerkemu.Fault{
-		Operation: "PrepareEmailAddressVerification", Kind: clerkemu.FaultStatus, Status: 404, Code: "resource_not_found", Times: 1,
+		Operation: "AttemptEmailAddressVerification", Kind: clerkemu.FaultStatus, Status: 403, Code: "not_allowed_access", Times: 1,
 	})
-	a.want(t, "ServiceUnavailable", "signUp", map[string]any{"email": email, "password": password})
+	a.want(t, "ServiceUnavailable", "verifyEmail", verify)
 	a.logged(t, "outcome without a member")
 }

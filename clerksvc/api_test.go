@@ -228,6 +228,12 @@ func TestAnswersThatSayNo(t *testing.T) {
 	if _, err := api.GetUser(t.Context(), "user_1"); err == nil {
 		t.Error("a user without an id is accepted")
 	}
+	if _, err := api.JWKS(t.Context()); err == nil {
+		t.Error("no keys are accepted")
+	}
+	if _, err := api.CreateSignInToken(t.Context(), "user_1", time.Minute); err == nil {
+		t.Error("a ticket without a token is accepted")
+	}
 }
 
 // TestWhoAnAddressIdentifies has lists of users with the same address, in every order.
@@ -251,6 +257,8 @@ func TestWhoAnAddressIdentifies(t *testing.T) {
 		"reserved, then only address": {[]string{user("user_r", reserved), user("user_o", address)}, "user_r"},
 		"only address":                {[]string{user("user_o", address)}, "user_o"},
 		"added to another":            {[]string{user("user_a", other+","+address)}, ""},
+		"beside a phone":              {[]string{`{"id":"user_p","phone_numbers":[{}],"email_addresses":[` + address + `]}`}, ""},
+		"beside a username":           {[]string{`{"id":"user_n","username":"eve","email_addresses":[` + address + `]}`}, ""},
 		"another user's":              {[]string{user("user_x", other)}, ""},
 		"nobody":                      {nil, ""},
 	} {

@@ -121,6 +121,8 @@ func (s *Service) signIn(ctx context.Context, userID string) (*SignedIn, error) 
 // abandonSession ends a session that nobody got a token for, as far as Clerk can be reached, and returns the outcome of
 // what failed.
 func (s *Service) abandonSession(ctx context.Context, sessionID string, failed error) error {
+	ctx, cancel := s.begin(ctx) // what failed may have used up the mutation's time
+	defer cancel()
 	if _, err := s.api.RevokeSession(ctx, sessionID); err != nil {
 		_ = s.outcome(ctx, err) // logs it; the user is told what failed first
 	}

@@ -3,7 +3,7 @@ package clerksvc
 import (
 	"context"
 	"crypto/rand"
-	"errors"
+	"net/http"
 
 	"github.com/clerk/clerk-sdk-go/v2"
 )
@@ -30,11 +30,12 @@ func nobodysReset() passwordResetHandle {
 
 func nobodysID(prefix string) string { return prefix + rand.Text() }
 
-// alike returns the outcome for a call that an existing and an absent account both make, but that fails for different
-// reasons: that Clerk can't be reached or has had enough is told, anything else is told as the same failure.
+// alike returns the outcome for a call that an existing and an absent account both make, and that fails. That Clerk can't be
+// reached, refuses our key or has had enough is told, as it is so for both. Any other refusal may be about the one
+// account, and is told as the same failure.
 func (s *Service) alike(ctx context.Context, err, failure error) error {
-	result := s.outcome(ctx, err)
-	if errors.As(result, new(*UnavailableError)) || errors.As(result, new(*RateLimitedError)) {
+	result, clerkErr := s.outcome(ctx, err), asClerkError(err)
+	if clerkErr.Uncertain() || clerkErr.Status == http.StatusUnauthorized || clerkErr.Status == http.StatusTooManyRequests {
 		return result
 	}
 	return failure

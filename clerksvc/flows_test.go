@@ -256,6 +256,53 @@ func TestResetsFailAlike(t *testing.T) {
 	}
 }
 
+// TestARefusalOfOneAccountIsNotTold has Clerk refuse what only one of the two asks about: an existing account whose password
+// can't be compared, and a made-up id whose form it does not like.
+func TestARefusalOfOneAccountIsNotTold(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeSession)
+	seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	for _, code := range []string{"password_disabled", "form_param_format_invalid", "made_of_tea"} {
+		c.inject(t, clerkemu.Fault{Operation: "VerifyPassword", Kind: clerkemu.FaultStatus, Status: 403, Code: code, Times: 1})
+		if _, err := c.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password)}); !errors.Is(err, clerksvc.ErrInvalidCredentials) {
+			t.Errorf("signIn, %s: %v", code, err)
+		}
+		handle, err := c.RequestPasswordReset(t.Context(), "absent@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.inject(t, clerkemu.Fault{Operation: "AttemptEmailAddressVerification", Kind: clerkemu.FaultStatus, Status: 422, Code: code, Times: 1})
+		if _, err := c.ResetPassword(t.Context(), clerksvc.ResetPasswordInput{
+			SignInID: handle, Code: secret.New("123456"), NewPassword: secret.New(newPassword),
+		}); !errors.As(err, new(*clerksvc.InvalidCodeError)) {
+			t.Errorf("resetPassword, %s: %v", code, err)
+		}
+	}
+}
+
+// TestTwoResetsUnderWay has the second of two resets done first. The code of the first is accepted, its password refused: it
+// can be gone on with all the same, and once.
+func TestTwoResetsUnderWay(t *testing.T) {
+	c := newClocked(t, clerksvc.ModeSession)
+	seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	first := c.requestReset(t, "password123") // leaked
+	second := c.requestReset(t, newPassword)
+	if _, err := c.ResetPassword(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	var rejected *clerksvc.PasswordRejectedError
+	if _, err := c.ResetPassword(t.Context(), first); !errors.As(err, &rejected) {
+		t.Fatalf("a leaked password: %v", err)
+	}
+	first.SignInID, first.NewPassword = rejected.SignInID, secret.New("a third password")
+	if _, err := c.ResetPassword(t.Context(), first); err != nil {
+		t.Errorf("going on: %v", err)
+	}
+	first.NewPassword = secret.New("a fourth password")
+	if _, err := c.ResetPassword(t.Context(), first); !errors.Is(err, clerksvc.ErrVerificationExpired) {
+		t.Errorf("going on twice: %v", err)
+	}
+}
+
 // TestHandlesOfResetsEndTogether holds that a decoy ends when any other handle does, and that refused passwords do not put off
 // the end of a reset whose code is proved.
 func TestHandlesOfResetsEndTogether(t *testing.T) {
@@ -263,7 +310,7 @@ func TestHandlesOfResetsEndTogether(t *testing.T) {
 	seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
 	wrong := c.requestReset(t, newPassword)
 	wrong.Code = secret.New("000000")
-	if c.code().Equal(wrong.Code) {
+	if c.code().Reveal() == wrong.Code.Reveal() {
 		wrong.Code = secret.New("000001")
 	}
 	decoy := wrong
@@ -349,15 +396,26 @@ func TestNothingIsCreatedTwice(t *testing.T) {
 	}
 }
 
-// TestASessionWithoutATokenIsEnded holds that no session is left that nobody can use.
+// TestASessionWithoutATokenIsEnded holds that no session is left that nobody can use, also when the time is up.
 func TestASessionWithoutATokenIsEnded(t *testing.T) {
-	c := newClocked(t, clerksvc.ModeSession)
-	user := seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
-	c.inject(t, clerkemu.Fault{Operation: "CreateSessionToken", Kind: clerkemu.FaultStatus, Status: http.StatusInternalServerError, Times: 1})
-	if _, err := c.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password)}); !errors.As(err, new(*clerksvc.UnavailableError)) {
-		t.Errorf("without a token: %v", err)
-	}
-	if sessions := c.clerk.Sessions(user.ID); len(sessions) != 1 || sessions[0].Status != "revoked" {
-		t.Errorf("sessions: %+v", sessions)
+	for name, fault := range map[string]clerkemu.Fault{
+		"Clerk fails":       {Kind: clerkemu.FaultStatus, Status: http.StatusInternalServerError},
+		"Clerk is too slow": {Kind: clerkemu.FaultLatency, Latency: 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clerk := clerkemu.RunT(t)
+			service := newService(t, clerk, func(cfg *clerksvc.Config) { cfg.Timeout = time.Second })
+			user := seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+			fault.Operation, fault.Times = "CreateSessionToken", 1
+			if err := clerk.InjectFault(fault); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := service.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password)}); !errors.As(err, new(*clerksvc.UnavailableError)) {
+				t.Errorf("without a token: %v", err)
+			}
+			if sessions := clerk.Sessions(user.ID); len(sessions) != 1 || sessions[0].Status != "revoked" {
+				t.Errorf("sessions: %+v", sessions)
+			}
+		})
 	}
 }

@@ -21,6 +21,9 @@ func (a *API) JWKS(ctx context.Context) (*jose.JSONWebKeySet, error) {
 	if err := a.call(ctx, "GetJWKS", http.MethodGet, "/jwks", nil, answer); err != nil {
 		return nil, err
 	}
+	if len(answer.Keys) == 0 {
+		return nil, &ClerkError{Operation: "GetJWKS", Status: http.StatusOK, cause: errUnreadable}
+	}
 	return &answer.JSONWebKeySet, nil
 }
 

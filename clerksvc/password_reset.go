@@ -121,10 +121,7 @@ func (s *Service) resumeReset(ctx context.Context, reset passwordResetHandle, ne
 		return s.api.ResetPassword(ctx, reset.UserID, newPassword)
 	}
 	if err := s.api.VerifyPassword(ctx, reset.UserID, newPassword); err != nil {
-		if hasCode(err, "incorrect_password") {
-			return nil, ErrVerificationExpired
-		}
-		return nil, err
+		return nil, s.alike(ctx, err, ErrVerificationExpired)
 	}
 	return account, nil
 }
@@ -140,17 +137,23 @@ func (s *Service) completeReset(ctx context.Context, reset passwordResetHandle, 
 		return signedIn, nil
 	}
 	result := s.outcome(ctx, err)
+	var rejected *PasswordRejectedError
+	if errors.As(result, &rejected) {
+		// Another reset may have changed the password since this one was asked for. Clerk has just changed nothing.
+		if current, getErr := s.api.GetUser(ctx, reset.UserID); getErr == nil {
+			reset.PasswordUpdatedAt = passwordUpdatedAt(current)
+		}
+	}
 	handle, sealErr := s.keys.Seal(purposePasswordReset, reset, time.Unix(reset.ProvedUntil, 0))
 	if sealErr != nil {
 		return nil, sealErr
 	}
 	var (
-		rejected *PasswordRejectedError
-		limited  *RateLimitedError
-		down     *UnavailableError
+		limited *RateLimitedError
+		down    *UnavailableError
 	)
 	switch {
-	case errors.As(result, &rejected):
+	case rejected != nil:
 		rejected.SignInID = handle
 	case errors.As(result, &limited):
 		limited.SignInID = handle

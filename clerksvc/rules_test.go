@@ -34,6 +34,7 @@ func TestAbandoned(t *testing.T) {
 		"an external account":       func(u *User) { u.ExternalAccounts = []*clerk.ExternalAccount{{}} },
 		"a SAML account":            func(u *User) { u.SAMLAccounts = []*clerk.SAMLAccount{{}} },
 		"a wallet":                  func(u *User) { u.Web3Wallets = []*clerk.Web3Wallet{{}} },
+		"a username":                func(u *User) { u.Username = clerk.String("ada") },
 		"an external id":            func(u *User) { u.ExternalID = clerk.String("crm-1") },
 		"a second factor":           func(u *User) { u.TOTPEnabled = true },
 		"a phone for second factor": func(u *User) { u.TwoFactorEnabled = true },

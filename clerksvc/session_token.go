@@ -101,7 +101,10 @@ func (v *tokenVerifier) verify(ctx context.Context, token secret.String) (*Viewe
 		return nil, err
 	}
 	keys := instance.keys.Key(parsed.Headers[0].KeyID)
-	if len(keys) != 1 {
+	switch {
+	case len(keys) == 0 && instance.err != nil: // it may be a new key
+		return nil, instance.err
+	case len(keys) != 1:
 		return nil, ErrSessionTokenInvalid
 	}
 	var (

@@ -2,6 +2,7 @@ package clerksvc
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/clerk/clerk-sdk-go/v2"
@@ -82,6 +83,9 @@ func (a *API) CreateSignInToken(ctx context.Context, userID string, life time.Du
 	})
 	if err != nil {
 		return nil, callError("CreateSignInToken", err)
+	}
+	if created.ID == "" || created.Token == "" {
+		return nil, &ClerkError{Operation: "CreateSignInToken", Status: http.StatusOK, cause: errUnreadable}
 	}
 	return &SignInToken{ID: created.ID, Token: secret.New(created.Token)}, nil
 }

@@ -215,8 +215,7 @@ func abandoned(u *User) bool {
 		return false
 	}
 	return metadata[pendingSignUp] == true &&
-		len(u.EmailAddresses) == 1 && !verified(u.EmailAddresses[0]) &&
-		len(u.PhoneNumbers) == 0 && len(u.ExternalAccounts) == 0 && len(u.SAMLAccounts) == 0 && len(u.Web3Wallets) == 0 &&
+		u.hasOneIdentifier() && !verified(u.EmailAddresses[0]) &&
 		u.ExternalID == nil && !needsSecondFactor(u) && u.LastSignInAt == nil && barred(u) == nil
 }
 

@@ -40,6 +40,12 @@ func (u *User) AddressByID(id string) *clerk.EmailAddress {
 	return nil
 }
 
+// hasOneIdentifier reports whether the user has a single e-mail address and nothing else to be known by.
+func (u *User) hasOneIdentifier() bool {
+	return len(u.EmailAddresses) == 1 && u.Username == nil && len(u.PhoneNumbers) == 0 &&
+		len(u.ExternalAccounts) == 0 && len(u.SAMLAccounts) == 0 && len(u.Web3Wallets) == 0
+}
+
 // verified reports whether Clerk says that an address is verified. An address without a verification is not:
 // that is how a reserved one looks before its first code.
 func verified(address *clerk.EmailAddress) bool {
@@ -69,8 +75,8 @@ func (a *API) GetUser(ctx context.Context, id string) (*User, error) {
 }
 
 // FindUserByEmailAddress returns the user whom an address identifies, or nil when it identifies nobody: who verified it, or
-// else who reserved it or has no other. An address that was merely added to an account that has another identifies
-// nobody, as that account would be somebody else's than the one who reads its mail. Spec: GetUserList,
+// else who reserved it or has nothing else to sign in with. An address that was merely added to an account identifies nobody,
+// as that account is somebody else's than the one who reads its mail. Spec: GetUserList,
 // GET /users?email_address=. One call, where the SDK's user.List makes two (it counts as well).
 func (a *API) FindUserByEmailAddress(ctx context.Context, emailAddress string) (*User, error) {
 	var found userList
@@ -84,7 +90,7 @@ func (a *API) FindUserByEmailAddress(ctx context.Context, emailAddress string) (
 		if verified(address) {
 			return &found.users[i], nil
 		}
-		if address != nil && (address.Reserved || candidate == nil && len(found.users[i].EmailAddresses) == 1) {
+		if address != nil && (address.Reserved || candidate == nil && found.users[i].hasOneIdentifier()) {
 			candidate = &found.users[i]
 		}
 	}

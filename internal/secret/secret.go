@@ -6,7 +6,6 @@
 package secret
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,20 +13,23 @@ import (
 
 const redacted = "[redacted]"
 
-// String is text that must not be printed. The zero value is the empty text.
+// String is text that must not be printed. The zero value is the empty text. Strings can't be compared with ==.
 type String struct {
-	text string
+	_ [0]func()
+	// text is a pointer because fmt calls no methods on the unexported fields of a struct, but prints what it finds there: of
+	// a pointer, that is an address.
+	text *string
 }
 
 // New wraps text.
-func New(text string) String { return String{text: text} }
+func New(text string) String { return String{text: &text} }
 
 // Reveal returns the text. Every caller is responsible for where it goes.
-func (s String) Reveal() string { return s.text }
-
-// Equal reports in constant time whether both hold the same text.
-func (s String) Equal(other String) bool {
-	return subtle.ConstantTimeCompare([]byte(s.text), []byte(other.text)) == 1
+func (s String) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
 }
 
 // Format implements [fmt.Formatter], and with it every verb: %v, %+v, %#v, %s, %q, %x.
@@ -44,6 +46,6 @@ func (s String) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // UnmarshalText implements [encoding.TextUnmarshaler], for settings.
 func (s *String) UnmarshalText(text []byte) error {
-	s.text = string(text)
+	*s = New(string(text))
 	return nil
 }

@@ -263,6 +263,13 @@ func TestMalformedRequests(t *testing.T) {
 		{"two mutations", `{"query":"mutation { a: signIn(input: {email: \"a@example.com\", password: \"` + secret + `\"}) { __typename } b: signIn(input: {email: \"a@example.com\", password: \"hunter2\"}) { __typename } }"}`, nil, 200, "BAD_REQUEST", false},
 		{"two mutations by a fragment", `{"query":"mutation { ...F requestPasswordReset(input: {email: \"a@example.com\"}) { __typename } } fragment F on Mutation { signIn(input: {email: \"a@example.com\", password: \"` + secret + `\"}) { __typename } }"}`, nil, 200, "BAD_REQUEST", false},
 		{"a password where a keyword should be", `{"query":"hunter2hunter2"}`, nil, 200, "GRAPHQL_PARSE_FAILED", false},
+		{"a password as variable, in the document", `{"query":"mutation { signIn(input: {email: \"a@example.com\", password: $hunter2}) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a password as argument", `{"query":"mutation { signIn(hunter2: 1) { __typename } }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a password as field", `{"query":"{ hunter2 }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a password as field of a variable", `{"query":"mutation ($i: SignInInput!) { signIn(input: $i) { __typename } }","variables":{"i":{"email":"a","password":"b","hunter2 hunter2":1}}}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a password as type", `{"query":"query ($i: hunter2) { __typename }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a password as directive", `{"query":"{ __typename @hunter2 }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
+		{"a password as fragment", `{"query":"{ ...hunter2 }"}`, nil, 200, "GRAPHQL_VALIDATION_FAILED", false},
 		{"too many tokens", `{"query":"{ ` + strings.Repeat("__typename ", 3000) + `}"}`, nil, 200, "GRAPHQL_PARSE_FAILED", false},
 		{"a syntax error for a newer client", `{"query":"{"}`, http.Header{"Accept": {"application/graphql-response+json"}}, 400, "GRAPHQL_PARSE_FAILED", false},
 	} {
@@ -287,6 +294,30 @@ func TestMalformedRequests(t *testing.T) {
 				t.Errorf("Clerk was called: %v", calls)
 			}
 		})
+	}
+}
+
+// TestValidationHelps holds that what is said of a mistake still says what the mistake is.
+func TestValidationHelps(t *testing.T) {
+	a := startAPI(t, clerkemu.RunT(t))
+	for _, row := range []struct {
+		document  string
+		variables map[string]any
+		want      string
+	}{
+		{`{ viewer { userid } }`, nil, `Cannot query field "…" on type "Viewer". Did you mean "userId"?`},
+		{`mutation { signIn(input: {email: "a@example.com"}) { __typename } }`, nil, `do not fit the schema`},
+		{`mutation ($i: SignInInput!) { signIn(input: $i) { __typename } }`, nil, `A variable does not fit the schema: it must be defined.`},
+		{`mutation ($i: SignInInput!) { signIn(input: $i) { __typename } }`, map[string]any{"i": map[string]any{"email": "a"}}, `A variable does not fit the schema: its field "password" must be defined.`},
+		{`mutation { signIn { __typename } }`, nil, `Field "signIn" argument "input" of type "SignInInput!" is required, but it was not provided.`},
+	} {
+		got := a.query(t, row.document, row.variables, nil)
+		if len(got.Errors) == 0 || !strings.Contains(got.Errors[0].Message, row.want) {
+			t.Errorf("%s answers %s, want %s", row.document, got.Raw, row.want)
+		}
+	}
+	if got := a.query(t, `mutation { __typename requestPasswordReset(input: {email: "a@example.com"}) { __typename } }`, nil, nil); got.errorCode() != "" {
+		t.Errorf("__typename beside a mutation: %s", got.Raw)
 	}
 }
 

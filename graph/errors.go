@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"runtime/debug"
 	"strings"
 
@@ -28,7 +29,32 @@ const (
 
 // errorPresenter turns every error that leaves the server outside a union into one that is safe to show: with a code and
 // the request id, and without anything of the document or its variables, which hold passwords.
-type errorPresenter struct{ log *slog.Logger }
+type errorPresenter struct {
+	log *slog.Logger
+	// names are those that the schema has. Any other name in a message came from the client, and may be a password in a
+	// place where it does not belong.
+	names map[string]bool
+}
+
+func newErrorPresenter(schema *ast.Schema, log *slog.Logger) errorPresenter {
+	names := map[string]bool{}
+	for _, definition := range schema.Types {
+		names[definition.Name] = true
+		for _, field := range definition.Fields {
+			names[field.Name] = true
+			for _, argument := range field.Arguments {
+				names[argument.Name] = true
+			}
+		}
+		for _, value := range definition.EnumValues {
+			names[value.Name] = true
+		}
+	}
+	for name := range schema.Directives {
+		names[name] = true
+	}
+	return errorPresenter{log: log, names: names}
+}
 
 // present implements gqlgen's ErrorPresenterFunc. An error without a code that is meant for clients is a fault: it is
 // logged, and the client is told nothing but the request id to ask about it with.
@@ -45,7 +71,7 @@ func (p errorPresenter) present(ctx context.Context, err error) *gqlerror.Error 
 	case code == codeParseFailed:
 		safe.Message = "The document is not valid GraphQL."
 	case code == codeValidationFailed:
-		safe.Message, safe.Path = validationMessage(presented), nil
+		safe.Message, safe.Path = p.validationMessage(presented), nil
 	case errors.Is(err, scalar.ErrNotString):
 		code, safe.Message = codeValidationFailed, "A value that must be a string is not one."
 	default:
@@ -64,8 +90,7 @@ func (p errorPresenter) recovered(ctx context.Context, value any) error {
 	return errors.New("panic in a resolver")
 }
 
-// namesOnly reports whether the messages of a validation rule name types, fields, arguments, fragments and variables, and
-// never repeat a value from the document.
+// namesOnly reports whether the messages of a validation rule have nothing of the document in them but names, in quotes.
 func namesOnly(rule string) bool {
 	switch rule {
 	case "FieldsOnCorrectType",
@@ -97,15 +122,32 @@ func withoutValue(message string) bool {
 	return message == "must be defined" || message == "cannot be null" || message == "unknown field"
 }
 
-// validationMessage returns a validation error's message if it is known to hold no value, and a general one if not.
-func validationMessage(err *gqlerror.Error) string {
+// validationMessage returns a validation error's message without the client's own words, where it is known which words these
+// are, and a general message where it is not. Where in the document it went wrong, the error's locations tell.
+func (p errorPresenter) validationMessage(err *gqlerror.Error) string {
 	switch {
 	case namesOnly(err.Rule):
-		return err.Message
+		return quoted().ReplaceAllStringFunc(err.Message, func(name string) string {
+			// The name of a type can stand in brackets or with an exclamation mark: "[String!]!".
+			if p.names[strings.Trim(name, `"[]!`)] {
+				return name
+			}
+			return `"…"`
+		})
 	case len(err.Path) > 0 && err.Path[0] == ast.PathName("variable") && withoutValue(err.Message):
-		name := strings.TrimPrefix(err.Path.String(), "variable.")
-		return fmt.Sprintf("The variable $%s %s.", name, err.Message)
+		return fmt.Sprintf("A variable does not fit the schema: %s %s.", p.variableField(err.Path), err.Message)
 	default:
 		return "The document or its variables do not fit the schema."
 	}
 }
+
+// variableField names the field of a variable that an error is about, as far as the schema has it.
+func (p errorPresenter) variableField(path ast.Path) string {
+	field, ok := path[len(path)-1].(ast.PathName)
+	if len(path) < 3 || !ok || !p.names[string(field)] {
+		return "it"
+	}
+	return fmt.Sprintf("its field %q", string(field))
+}
+
+func quoted() *regexp.Regexp { return regexp.MustCompile(`"[^"]*"`) }

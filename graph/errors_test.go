@@ -8,12 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 func presenter() (errorPresenter, *bytes.Buffer) {
 	log := &bytes.Buffer{}
-	return errorPresenter{log: slog.New(slog.NewTextHandler(log, nil))}, log
+	return newErrorPresenter(&ast.Schema{}, slog.New(slog.NewTextHandler(log, nil))), log
 }
 
 // TestFaultsAreMasked has errors that are not meant for clients: what they say is for the log.

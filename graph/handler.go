@@ -41,7 +41,7 @@ func NewHandler(schema graphql.ExecutableSchema, opts Options) http.Handler {
 	} else {
 		server.Use(noIntrospection{})
 	}
-	presenter := errorPresenter{log: opts.Logger}
+	presenter := newErrorPresenter(schema.Schema(), opts.Logger)
 	server.SetErrorPresenter(presenter.present)
 	server.SetRecoverFunc(presenter.recovered)
 	return server

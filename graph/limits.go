@@ -60,8 +60,14 @@ func (oneMutation) MutateOperationContext(_ context.Context, operation *graphql.
 	if operation.Operation.Operation != ast.Mutation {
 		return nil
 	}
-	if len(graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Mutation"})) <= 1 {
-		return nil
+	mutations := 0
+	for _, field := range graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Mutation"}) {
+		if field.Name != "__typename" {
+			mutations++
+		}
 	}
-	return badDocument("A request can run one mutation.")
+	if mutations > 1 {
+		return badDocument("A request can run one mutation.")
+	}
+	return nil
 }

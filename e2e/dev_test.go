@@ -19,7 +19,7 @@ func startDev(t *testing.T) (api, mailbox, mutation string) {
 	t.Helper()
 	var stdout, stderr logBuffer
 	dev := exec.Command(binary, "dev", "--addr=127.0.0.1:0", "--emulator-addr=127.0.0.1:0")
-	dev.Stdout, dev.Stderr = &stdout, &stderr
+	dev.Env, dev.Stdout, dev.Stderr = environment(), &stdout, &stderr
 	if err := dev.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +30,7 @@ func startDev(t *testing.T) (api, mailbox, mutation string) {
 		if err := dev.Wait(); err != nil {
 			t.Errorf("dev ended with %v:\n%s", err, &stderr)
 		}
+		stderr.check(t)
 	})
 	banner := regexp.MustCompile(`(?s)Playground\s+(http\S+)/\n.*Mailbox\s+(http\S+)/mailbox\n.*(mutation \{.*\n  \})\n`)
 	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -64,6 +65,7 @@ func TestDev(t *testing.T) {
 	}
 	url, mailbox, mutation := startDev(t)
 	walk := exec.Command("sh", "walkthrough.sh", url, mailbox)
+	walk.Env = environment()
 	if out, err := walk.CombinedOutput(); err != nil {
 		t.Errorf("the walk-through ended with %v:\n%s", err, out)
 	}
@@ -117,7 +119,7 @@ func TestCommandLine(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // should it run instead
 			defer cancel()
 			program := exec.CommandContext(ctx, binary, row.args...)
-			program.Env, program.Stdout, program.Stderr = append([]string{}, row.env...), &stdout, &stderr
+			program.Env, program.Stdout, program.Stderr = environment(row.env...), &stdout, &stderr
 			_ = program.Run() // the exit code is looked at below
 			if code := program.ProcessState.ExitCode(); code != row.code || !strings.Contains(stdout.String(), row.stdout) {
 				t.Errorf("exit code %d, want %d:\n%s\n%s", code, row.code, &stdout, &stderr)

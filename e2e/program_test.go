@@ -60,9 +60,20 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// environment is what programs under test get to see: none of the settings that a developer may have exported. The race
+// detector would wait a second at every exit.
+func environment(settings ...string) []string {
+	return append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, settings...)
+}
+
 // wholeSuite reports whether all tests were to run, so that a member that no test received is missed.
 func wholeSuite() bool {
-	return flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.list").Value.String() == ""
+	for _, name := range []string{"test.run", "test.skip", "test.list"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // handleKey seals the handles of every API that the tests start, so that one can go on where another stopped.
@@ -95,8 +106,7 @@ func startAPI(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
 func start(t testing.TB, args []string) *api {
 	t.Helper()
 	a := &api{process: exec.Command(binary, args...), log: &logBuffer{}, stopped: make(chan struct{})}
-	// The race detector would wait a second at every exit.
-	a.process.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+	a.process.Env = environment()
 	stderr, err := a.process.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -150,12 +160,7 @@ func (a *api) stop(t testing.TB) {
 	if err := a.process.Wait(); err != nil {
 		t.Errorf("the program ended with %v:\n%s", err, a.log)
 	}
-	if log := a.log.String(); strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic") {
-		t.Errorf("the program raced or panicked:\n%s", log)
-	}
-	if leaked := a.log.leaked(); len(leaked) > 0 {
-		t.Errorf("in the log of the program: %q", leaked)
-	}
+	a.log.check(t)
 }
 
 // kill ends the program at once.
@@ -166,6 +171,7 @@ func (a *api) kill(t testing.TB) {
 	}
 	<-a.stopped
 	_ = a.process.Wait() // "signal: killed", as it should be
+	a.log.check(t)
 }
 
 // logBuffer holds what a program wrote, and the secrets that it was given.
@@ -173,6 +179,17 @@ type logBuffer struct {
 	mu      sync.Mutex
 	buf     bytes.Buffer
 	secrets []string
+}
+
+// check fails the test if the program raced, panicked, or wrote a secret down.
+func (b *logBuffer) check(t testing.TB) {
+	t.Helper()
+	if log := b.String(); strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic") {
+		t.Errorf("the program raced or panicked:\n%s", log)
+	}
+	if leaked := b.leaked(); len(leaked) > 0 {
+		t.Errorf("in the log of the program: %q", leaked)
+	}
 }
 
 // leaked returns the secrets that the program wrote down.

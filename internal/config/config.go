@@ -91,7 +91,8 @@ type noProductionKey struct {
 }
 
 // Parse reads args, without the program's name, and the environment. --help writes to stdout and ends the program. The
-// error names every setting that is missing or wrong, one per line.
+// error names the first setting that can't be read, such as a duration without a unit, or else every setting that is
+// missing or wrong, one per line.
 func Parse(args []string, stdout, stderr io.Writer) (*CommandLine, error) {
 	var line CommandLine
 	parser, err := kong.New(&line,
@@ -208,6 +209,8 @@ func (s Serve) problems() error {
 	}
 	if err := checkURL(s.ClerkAPIURL); err != nil {
 		report("CLERK_API_URL (--clerk-api-url) %w", err)
+	} else if !strings.HasSuffix(strings.TrimRight(s.ClerkAPIURL, "/"), "/v1") {
+		report("CLERK_API_URL (--clerk-api-url) must end with the version of the API, /v1")
 	}
 	if s.ClerkFrontendAPIURL != "" {
 		if err := checkURL(s.ClerkFrontendAPIURL); err != nil {

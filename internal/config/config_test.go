@@ -108,6 +108,7 @@ func TestClerkAPIURL(t *testing.T) {
 		"http://[::1]:8090/v1":        true,
 		"http://localhost:8090/v1":    true,
 		"http://api.clerk.com/v1":     false,
+		"https://api.clerk.com":       false,
 		"http://127.0.0.1.example.co": false,
 		"ftp://api.clerk.com":         false,
 		"api.clerk.com":               false,

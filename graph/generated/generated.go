@@ -866,8 +866,9 @@ ClerkQL: sign-up, e-mail verification, sign-in and password reset in front of Cl
 Six mutations do the work. Each returns a union: one member is the success, every other member
 implements ` + "`" + `UserError` + "`" + `. Switch on ` + "`" + `__typename` + "`" + ` to treat each outcome, or catch the rest with
 ` + "`" + `... on UserError { code message }` + "`" + `. The top-level ` + "`" + `errors` + "`" + ` list is kept for requests that are
-malformed and for faults of the server; each of those carries ` + "`" + `extensions.code` + "`" + ` and
-` + "`" + `extensions.requestId` + "`" + `.
+malformed and for faults of the server. Each entry carries ` + "`" + `extensions.requestId` + "`" + ` and an ` + "`" + `extensions.code` + "`" + `:
+` + "`" + `BAD_REQUEST` + "`" + `, ` + "`" + `GRAPHQL_PARSE_FAILED` + "`" + ` and ` + "`" + `GRAPHQL_VALIDATION_FAILED` + "`" + ` for a request that can't be run,
+` + "`" + `SESSION_TOKEN_INVALID` + "`" + ` and ` + "`" + `SERVICE_UNAVAILABLE` + "`" + ` from ` + "`" + `viewer` + "`" + `, and ` + "`" + `INTERNAL_SERVER_ERROR` + "`" + `.
 
 The ids ` + "`" + `emailAddressId` + "`" + `, ` + "`" + `verificationId` + "`" + ` and ` + "`" + `signInId` + "`" + ` are sealed handles: opaque, encrypted and
 short-lived. Keep them between two steps of a flow, send them back unchanged, and store them no longer.
@@ -891,7 +892,8 @@ type Query {
   """
   Who is calling, read from the request header ` + "`" + `Authorization: Bearer <sessionToken>` + "`" + ` and verified
   against the signing keys of the Clerk instance. Null without that header. A token that does not hold
-  is a GraphQL error with ` + "`" + `extensions.code` + "`" + ` ` + "`" + `SESSION_TOKEN_INVALID` + "`" + `.
+  is a GraphQL error with ` + "`" + `extensions.code` + "`" + ` ` + "`" + `SESSION_TOKEN_INVALID` + "`" + `, keys that can't be had one with
+  ` + "`" + `SERVICE_UNAVAILABLE` + "`" + `.
   """
   viewer: Viewer
 }
@@ -1105,7 +1107,7 @@ type SessionCreated {
   userId: ID!
   "A Clerk session token (JWT). Send it as ` + "`" + `Authorization: Bearer <sessionToken>` + "`" + `."
   sessionToken: String!
-  "When ` + "`" + `sessionToken` + "`" + ` stops being good, usually after a minute."
+  "When ` + "`" + `sessionToken` + "`" + ` stops being good, usually after a minute. Clerk's SDKs renew it; this API does not yet."
   expiresAt: DateTime!
   "When the session itself ends at Clerk."
   sessionExpiresAt: DateTime!
@@ -1296,8 +1298,8 @@ type RateLimited implements UserError {
 }
 
 """
-The server can't reach or use Clerk right now. Send the same request again after a while: what was begun is
-found and gone on with, so nothing happens twice. Only a code may turn out to have been used up.
+The server can't reach or use Clerk right now. Send the same request again after a while: no account is created
+twice, and what was begun is gone on with. A code may have been mailed, or used up, all the same.
 """
 type ServiceUnavailable implements UserError {
   "What happened, in a sentence that can be shown to the user."

@@ -393,8 +393,8 @@ func (this SecondFactorRequired) GetMessage() string { return this.Message }
 // What happened, for the program. It goes with the type: each type has one code.
 func (this SecondFactorRequired) GetCode() ErrorCode { return this.Code }
 
-// The server can't reach or use Clerk right now. Send the same request again after a while: what was begun is
-// found and gone on with, so nothing happens twice. Only a code may turn out to have been used up.
+// The server can't reach or use Clerk right now. Send the same request again after a while: no account is created
+// twice, and what was begun is gone on with. A code may have been mailed, or used up, all the same.
 type ServiceUnavailable struct {
 	// What happened, in a sentence that can be shown to the user.
 	Message string `json:"message"`
@@ -434,7 +434,7 @@ type SessionCreated struct {
 	UserID string `json:"userId"`
 	// A Clerk session token (JWT). Send it as `Authorization: Bearer <sessionToken>`.
 	SessionToken string `json:"sessionToken"`
-	// When `sessionToken` stops being good, usually after a minute.
+	// When `sessionToken` stops being good, usually after a minute. Clerk's SDKs renew it; this API does not yet.
 	ExpiresAt time.Time `json:"expiresAt"`
 	// When the session itself ends at Clerk.
 	SessionExpiresAt time.Time `json:"sessionExpiresAt"`

@@ -37,6 +37,11 @@ import (
 //go:embed schema.graphqls
 var schema string
 
+// devBanner is what dev prints, with the URLs of the API and of the embedded Clerk.
+//
+//go:embed web/dev.txt
+var devBanner string
+
 // maxBodyBytes bounds a request body. The longest GraphQL document with its variables takes a few kilobytes.
 const maxBodyBytes = 64 << 10
 
@@ -88,44 +93,31 @@ func dev(ctx context.Context, cfg config.Dev, stdout, stderr io.Writer) error {
 		return err
 	}
 	log.WarnContext(ctx, "handles are sealed with a random key: they stop working when this process ends")
-	err = serveAPI(ctx, instance{
-		apiURL:       clerk.APIURL(),
+	err = api{
+		clerkURL:     clerk.APIURL(),
 		secretKey:    secret.New(clerk.SecretKey()),
 		issuer:       clerk.Issuer(),
 		codeAttempts: clerkemu.DefaultCodeAttempts,
-	}, [][]byte{seal.RandomKey()}, cfg.HTTP, cfg.Flows, true, log, func(url string) {
+		handleKeys:   [][]byte{seal.RandomKey()},
+		flows:        cfg.Flows,
+		open:         true,
+	}.serve(ctx, cfg.HTTP, log, func(url string) {
 		fmt.Fprintf(stdout, devBanner, url, clerk.URL())
 	})
 	return errors.Join(err, clerk.Close())
 }
 
-const devBanner = `
-ClerkQL is running, with an embedded Clerk in place of the real one.
-
-  Playground   %[1]s/
-  GraphQL      %[1]s/graphql
-  Mailbox      %[2]s/mailbox
-
-Paste this into the Playground, then read the code in the mailbox:
-
-  mutation {
-    signUp(input: { email: "ada@example.com", password: "difference engine" }) {
-      __typename
-      ... on VerificationRequired { emailAddressId verificationId expiresAt }
-      ... on UserError { code message }
-    }
-  }
-
-`
-
 func serve(ctx context.Context, cfg config.Serve, stderr io.Writer) error {
 	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == "json")
-	return serveAPI(ctx, instance{
-		apiURL:       cfg.ClerkAPIURL,
+	return api{
+		clerkURL:     cfg.ClerkAPIURL,
 		secretKey:    cfg.ClerkSecretKey,
 		issuer:       strings.TrimRight(cfg.ClerkFrontendAPIURL, "/"),
 		codeAttempts: cfg.CodeAttempts,
-	}, cfg.Keys(), cfg.HTTP, cfg.Flows, cfg.Playground, log, func(url string) {
+		handleKeys:   cfg.Keys(),
+		flows:        cfg.Flows,
+		open:         cfg.Playground,
+	}.serve(ctx, cfg.HTTP, log, func(url string) {
 		log.InfoContext(ctx, "serving", slog.String("graphql", url+"/graphql"))
 	})
 }
@@ -149,32 +141,34 @@ func startClerk(opts clerkemu.Options) (*clerkemu.Server, error) {
 	return clerk, clerk.Start()
 }
 
-// instance is the Clerk instance that the flows run against.
-type instance struct {
-	apiURL       string
+// api is what the API is made of.
+type api struct {
+	clerkURL     string
 	secretKey    secret.String
 	issuer       string // empty: Clerk is asked
 	codeAttempts int    // 0: unknown
+	handleKeys   [][]byte
+	flows        config.Flows
+	open         bool // adds the Playground and introspection
 }
 
-// serveAPI wires the API (middleware, GraphQL, resolvers, flows, Clerk) and serves it until ctx ends. open adds the
-// Playground and introspection.
-func serveAPI(ctx context.Context, clerk instance, keys [][]byte, cfg config.HTTP, flows config.Flows, open bool, log *slog.Logger, ready func(url string)) error {
-	keyring, err := seal.NewKeyring(time.Now, keys...)
+// serve wires middleware, GraphQL, resolvers, flows and Clerk, and serves until ctx ends.
+func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready func(url string)) error {
+	keyring, err := seal.NewKeyring(time.Now, a.handleKeys...)
 	if err != nil {
 		return err
 	}
 	service, err := clerksvc.New(clerksvc.Config{
-		API:               clerksvc.NewAPI(clerksvc.APIConfig{URL: clerk.apiURL, SecretKey: clerk.secretKey, Timeout: flows.ClerkTimeout}),
+		API:               clerksvc.NewAPI(clerksvc.APIConfig{URL: a.clerkURL, SecretKey: a.secretKey, Timeout: a.flows.ClerkTimeout}),
 		Keys:              keyring,
 		Logger:            log,
 		Now:               time.Now,
-		SessionMode:       clerksvc.SessionMode(flows.SessionMode).Resolve(clerk.secretKey),
+		SessionMode:       clerksvc.SessionMode(a.flows.SessionMode).Resolve(a.secretKey),
 		PasswordPolicy:    clerksvc.DefaultPasswordPolicy(),
-		Timeout:           flows.MutationTimeout,
-		Issuer:            clerk.issuer,
-		AuthorizedParties: flows.AuthorizedParties,
-		CodeAttempts:      clerk.codeAttempts,
+		Timeout:           a.flows.MutationTimeout,
+		Issuer:            a.issuer,
+		AuthorizedParties: a.flows.AuthorizedParties,
+		CodeAttempts:      a.codeAttempts,
 	})
 	if err != nil {
 		return err
@@ -184,8 +178,8 @@ func serveAPI(ctx context.Context, clerk instance, keys [][]byte, cfg config.HTT
 	router := chi.NewRouter()
 	router.Use(middleware.Stack(middleware.Options{Logger: log, TrustedProxies: cfg.TrustedProxies, MaxBodyBytes: maxBodyBytes})...)
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	router.Handle("/graphql", graph.NewHandler(executable, graph.Options{Logger: log, Introspection: open}))
-	if open {
+	router.Handle("/graphql", graph.NewHandler(executable, graph.Options{Logger: log, Introspection: a.open}))
+	if a.open {
 		router.Get("/", playground.Handler("ClerkQL", "/graphql"))
 	}
 	return httpserver.Run(ctx, httpserver.Options{

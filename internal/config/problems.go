@@ -1,0 +1,169 @@
+package config
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"clerkql/internal/secret"
+)
+
+func (d Dev) problems() error {
+	return errors.Join(
+		d.HTTP.problems(), d.Log.problems(), d.Flows.problems(),
+		checkAddr("EMULATOR_ADDR (--emulator-addr)", d.EmulatorAddr, true),
+		d.noProductionKey.problems(),
+	)
+}
+
+func (e Emulator) problems() error {
+	return errors.Join(
+		e.Log.problems(),
+		checkAddr("EMULATOR_ADDR (--addr)", e.Addr, true),
+		e.noProductionKey.problems(),
+	)
+}
+
+func (h HTTP) problems() error {
+	problems := checkAddr("ADDR (--addr)", h.Addr, false)
+	if h.ShutdownTimeout <= 0 {
+		problems = errors.Join(problems, errors.New("SHUTDOWN_TIMEOUT (--shutdown-timeout) must be more than 0"))
+	}
+	return problems
+}
+
+func (l Log) problems() error {
+	if l.LogFormat != "text" && l.LogFormat != "json" {
+		return errors.New("LOG_FORMAT (--log-format) must be text or json")
+	}
+	return nil
+}
+
+func (f Flows) problems() error {
+	var problems []error
+	if !slices.Contains([]string{"auto", "session", "ticket"}, f.SessionMode) {
+		problems = append(problems, errors.New("SESSION_MODE (--session-mode) must be auto, session or ticket"))
+	}
+	if f.ClerkTimeout <= 0 {
+		problems = append(problems, errors.New("CLERK_TIMEOUT (--clerk-timeout) must be more than 0"))
+	}
+	if f.MutationTimeout < f.ClerkTimeout || f.MutationTimeout > maxMutationTimeout {
+		problems = append(problems, fmt.Errorf("MUTATION_TIMEOUT (--mutation-timeout) must be from CLERK_TIMEOUT to %v", maxMutationTimeout))
+	}
+	return errors.Join(problems...)
+}
+
+func (s Serve) problems() error {
+	problems := []error{s.HTTP.problems(), s.Log.problems(), s.Flows.problems()}
+	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+
+	switch key := s.ClerkSecretKey.Reveal(); {
+	case key == "":
+		report("CLERK_SECRET_KEY (--clerk-secret-key) is not set: it is on the API keys page of the Clerk dashboard")
+	case !looksLikeSecretKey(key):
+		report("CLERK_SECRET_KEY (--clerk-secret-key) must be sk_test_ or sk_live_ and what follows it, without spaces")
+	case isProductionKey(s.ClerkSecretKey) && s.SessionMode == "session":
+		report("SESSION_MODE (--session-mode) can't be session with an sk_live_ key: Clerk creates no sessions on production instances")
+	}
+	switch {
+	case len(s.HandleKeys) == 0:
+		report("HANDLE_KEYS (--handle-keys) is not set: make a key with: openssl rand -hex 32")
+	case len(s.HandleKeys) > maxHandleKeys:
+		report("HANDLE_KEYS (--handle-keys) has %d keys, and may have %d", len(s.HandleKeys), maxHandleKeys)
+	}
+	for i, key := range s.HandleKeys {
+		if _, err := decodeKey(key); err != nil {
+			report("HANDLE_KEYS (--handle-keys): key %d is not 64 hexadecimal digits", i+1)
+		}
+	}
+	if err := checkURL(s.ClerkAPIURL); err != nil {
+		report("CLERK_API_URL (--clerk-api-url) %w", err)
+	} else if !strings.HasSuffix(strings.TrimRight(s.ClerkAPIURL, "/"), "/v1") {
+		report("CLERK_API_URL (--clerk-api-url) must end with the version of the API, /v1")
+	}
+	if s.ClerkFrontendAPIURL != "" {
+		if err := checkURL(s.ClerkFrontendAPIURL); err != nil {
+			report("CLERK_FRONTEND_API_URL (--clerk-frontend-api-url) %w", err)
+		}
+	}
+	if s.CodeAttempts < 0 {
+		report("CODE_ATTEMPTS (--code-attempts) must not be negative")
+	}
+	return errors.Join(problems...)
+}
+
+// maxMutationTimeout leaves time to answer: the server gives up on an answer after a minute.
+const maxMutationTimeout = 50 * time.Second
+
+const (
+	handleKeyBytes = 32
+	maxHandleKeys  = 8
+)
+
+func decodeKey(text secret.String) ([]byte, error) {
+	key, err := hex.DecodeString(strings.TrimSpace(text.Reveal()))
+	if err != nil || len(key) != handleKeyBytes {
+		return nil, errors.New("not a key")
+	}
+	return key, nil
+}
+
+// checkURL returns an error unless a URL is one to send a secret key to: https, or http on this machine.
+func checkURL(text string) error {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Host == "" {
+		return errors.New("must be a URL such as https://api.clerk.com/v1")
+	}
+	if parsed.Scheme != "https" && (parsed.Scheme != "http" || !isLoopback(parsed.Hostname())) {
+		return errors.New("must begin with https://, or with http:// on this machine")
+	}
+	return nil
+}
+
+// looksLikeSecretKey reports whether text looks like a secret key.
+func looksLikeSecretKey(text string) bool {
+	body, test := strings.CutPrefix(text, "sk_test_")
+	if !test {
+		var live bool
+		if body, live = strings.CutPrefix(text, "sk_live_"); !live {
+			return false
+		}
+	}
+	return body != "" && !strings.ContainsFunc(body, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+func isProductionKey(key secret.String) bool { return strings.HasPrefix(key.Reveal(), "sk_live_") }
+
+// checkAddr returns an error, which names the setting, unless addr is a host and a port to listen on.
+func checkAddr(setting, addr string, loopback bool) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%s must be a host and a port, such as 127.0.0.1:8080", setting)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%s must have a port from 0 to 65535", setting)
+	}
+	if loopback && !isLoopback(host) {
+		return fmt.Errorf("%s must be a loopback address: the embedded Clerk is for this machine only", setting)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
+}
+
+func (k noProductionKey) problems() error {
+	if isProductionKey(k.ClerkSecretKey) {
+		return errors.New("CLERK_SECRET_KEY is a production key: the embedded Clerk does not run beside one, use serve")
+	}
+	return nil
+}

@@ -111,7 +111,8 @@ func (a *api) do(t testing.TB, mutation string, input map[string]any) member {
 
 // secretFields are those whose values must not be in any log.
 var secretFields = []string{
-	"email", "password", "newPassword", "code", "emailAddressId", "verificationId", "signInId", "sessionToken", "ticket",
+	"email", "password", "newPassword", "code", "emailAddressId", "verificationId", "signInId", "resumeSignInId",
+	"sessionToken", "ticket",
 }
 
 // remember keeps the secrets of an input or a result, for stop to look for in the log.
@@ -119,8 +120,11 @@ func (a *api) remember(values map[string]any) {
 	a.log.mu.Lock()
 	defer a.log.mu.Unlock()
 	for _, field := range secretFields {
-		// Short values can't be told from the rest of a log, and a member's code is public.
-		if text, ok := values[field].(string); ok && len(text) >= 6 && values["message"] == nil {
+		if field == "code" && values["message"] != nil {
+			continue // a UserError's code, which is public
+		}
+		// Short values can't be told from the rest of a log.
+		if text, ok := values[field].(string); ok && len(text) >= 6 {
 			a.log.secrets = append(a.log.secrets, text)
 		}
 	}
@@ -151,8 +155,8 @@ func wrong(code string) string {
 	return strings.Map(func(digit rune) rune { return '0' + (digit-'0'+5)%10 }, code)
 }
 
-// begin sends a mutation from another goroutine, waits until Clerk is called for it, and returns where its answer will be.
-// Clerk must have been told to be slow.
+// begin sends a mutation from another goroutine, gives it the time to get to Clerk, which must have been told to be slow, and
+// returns where its answer will be.
 func (a *api) begin(ctx context.Context, t testing.TB, mutation string, input map[string]any) <-chan error {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": contract.document(mutation), "variables": map[string]any{"input": input}})

@@ -42,8 +42,10 @@ func TestMain(m *testing.M) {
 	}
 	contract = readContract()
 	// As the imports above: go test notices which files a test reads.
-	if _, err := os.ReadFile("../server.go"); err != nil {
-		panic(err)
+	for _, source := range []string{"../server.go", "../web/dev.txt"} {
+		if _, err := os.ReadFile(source); err != nil {
+			panic(err)
+		}
 	}
 	binary = filepath.Join(dir, "clerkql")
 	build := exec.Command("go", append(append([]string{"build"}, raceFlags...), "-o", binary, "clerkql")...)

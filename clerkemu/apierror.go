@@ -78,6 +78,11 @@ func problemTooLong(param string, longest int) errorItem {
 		fmt.Sprintf("%s must not exceed %d characters.", param, longest))
 }
 
+func problemTooLarge(param string) errorItem {
+	return paramProblem(param, "form_param_exceeds_allowed_size", "is too large",
+		fmt.Sprintf("%s must not exceed %d bytes.", param, maxMetadataBytes))
+}
+
 func problemEmailFormat(param string) errorItem {
 	return paramProblem(param, "form_param_format_invalid", "is invalid", param+" must be a valid email address.")
 }

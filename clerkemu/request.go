@@ -183,16 +183,17 @@ func (p *params) strings(name string, most int) []string {
 	return out
 }
 
+// maxMetadataBytes is Clerk's bound of each metadata field.
+const maxMetadataBytes = 8 << 10
+
 // object reads an optional JSON object of bounded size.
 func (p *params) object(name string) map[string]any {
-	const largest = 8 << 10 // Clerk's bound of metadata
 	var m map[string]any
 	if !p.read(name, "an object", &m) {
 		return nil
 	}
-	if len(p.values[name]) > largest {
-		p.note(paramProblem(name, "form_param_exceeds_allowed_size", "is too large",
-			fmt.Sprintf("%s must not exceed %d bytes.", name, largest)))
+	if len(p.values[name]) > maxMetadataBytes {
+		p.note(problemTooLarge(name))
 		return nil
 	}
 	return m

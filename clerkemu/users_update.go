@@ -1,6 +1,9 @@
 package clerkemu
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"net/http"
+)
 
 // updateUser is UpdateUser, PATCH /users/{user_id}. Null is taken as absent
 // [I]; metadata replaces what was there. The document allows
@@ -159,7 +162,6 @@ func (u *user) metadata() map[string]*map[string]any {
 // updateUserMetadata is UpdateUserMetadata, PATCH /users/{user_id}/metadata:
 // a deep merge, in which null removes a key.
 func (s *Server) updateUserMetadata(r *request) (any, error) {
-	const largest = 8 << 10
 	p := r.params
 	p.only("public_metadata", "private_metadata", "unsafe_metadata")
 	patches := map[string]map[string]any{}
@@ -187,8 +189,8 @@ func (s *Server) updateUserMetadata(r *request) (any, error) {
 	merged := map[string]map[string]any{}
 	for name, patch := range patches {
 		merged[name] = mergeMetadata(*u.metadata()[name], patch)
-		if text, err := json.Marshal(merged[name]); err != nil || len(text) > largest {
-			return nil, paramError(name, "form_param_exceeds_allowed_size", "is too large", name+" must not exceed 8 KiB.")
+		if text, err := json.Marshal(merged[name]); err != nil || len(text) > maxMetadataBytes {
+			return nil, &apiError{status: http.StatusUnprocessableEntity, items: []errorItem{problemTooLarge(name)}}
 		}
 	}
 	for name, field := range u.metadata() {

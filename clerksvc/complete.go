@@ -104,11 +104,11 @@ func (s *Service) signIn(ctx context.Context, userID string) (*SignedIn, error) 
 	}
 	token, err := s.api.CreateSessionToken(ctx, session.ID)
 	if err != nil {
-		return nil, s.abandonSession(ctx, session.ID, err)
+		return nil, s.endUnusedSession(ctx, session.ID, err)
 	}
 	expires, err := tokenExpiry(token)
 	if err != nil {
-		return nil, s.abandonSession(ctx, session.ID, &ClerkError{Operation: "CreateSessionToken", cause: errUnreadable})
+		return nil, s.endUnusedSession(ctx, session.ID, &ClerkError{Operation: "CreateSessionToken", cause: errUnreadable})
 	}
 	return &SignedIn{UserID: userID, Session: &Session{
 		ID:             session.ID,
@@ -118,9 +118,9 @@ func (s *Service) signIn(ctx context.Context, userID string) (*SignedIn, error) 
 	}}, nil
 }
 
-// abandonSession ends a session that nobody got a token for, as far as Clerk can be reached, and returns the outcome of
+// endUnusedSession ends a session that nobody got a token for, as far as Clerk can be reached, and returns the outcome of
 // what failed.
-func (s *Service) abandonSession(ctx context.Context, sessionID string, failed error) error {
+func (s *Service) endUnusedSession(ctx context.Context, sessionID string, failed error) error {
 	ctx, cancel := s.begin(ctx) // what failed may have used up the mutation's time
 	defer cancel()
 	if _, err := s.api.RevokeSession(ctx, sessionID); err != nil {

@@ -942,8 +942,8 @@ type Mutation {
 
   """
   Sets a new password with the code from ` + "`" + `requestPasswordReset` + "`" + `, ends all other sessions of the account
-  and signs in. When only the new password is refused, the code is not lost: go on with the ` + "`" + `signInId` + "`" + `
-  that ` + "`" + `PasswordRejected` + "`" + ` carries.
+  and signs in. A code that was accepted is not lost when something fails after that: go on with the handle that
+  ` + "`" + `PasswordRejected` + "`" + `, ` + "`" + `RateLimited` + "`" + ` or ` + "`" + `ServiceUnavailable` + "`" + ` carries.
   """
   resetPassword(
     "The code, and the password to set."
@@ -995,9 +995,12 @@ input RequestPasswordResetInput {
 
 "What ` + "`" + `resetPassword` + "`" + ` needs."
 input ResetPasswordInput {
-  "From ` + "`" + `PasswordResetSent` + "`" + `, or from ` + "`" + `PasswordRejected` + "`" + ` when a new password was refused."
+  """
+  From ` + "`" + `PasswordResetSent` + "`" + `; or from ` + "`" + `PasswordRejected` + "`" + ` when a new password was refused; or the ` + "`" + `resumeSignInId` + "`" + ` of
+  ` + "`" + `RateLimited` + "`" + ` or ` + "`" + `ServiceUnavailable` + "`" + ` when the code had been accepted before that.
+  """
   signInId: ID!
-  "The six digits from the mail. Spaces are ignored. Send it again unchanged after ` + "`" + `PasswordRejected` + "`" + `."
+  "The six digits from the mail. Spaces are ignored. Send it again unchanged when going on with such a handle."
   code: String!
   "The password to set. See ` + "`" + `passwordPolicy` + "`" + `."
   newPassword: String!

@@ -358,9 +358,10 @@ type ResendVerificationInput struct {
 
 // What `resetPassword` needs.
 type ResetPasswordInput struct {
-	// From `PasswordResetSent`, or from `PasswordRejected` when a new password was refused.
+	// From `PasswordResetSent`; or from `PasswordRejected` when a new password was refused; or the `resumeSignInId` of
+	// `RateLimited` or `ServiceUnavailable` when the code had been accepted before that.
 	SignInID string `json:"signInId"`
-	// The six digits from the mail. Spaces are ignored. Send it again unchanged after `PasswordRejected`.
+	// The six digits from the mail. Spaces are ignored. Send it again unchanged when going on with such a handle.
 	Code secret.String `json:"code"`
 	// The password to set. See `passwordPolicy`.
 	NewPassword secret.String `json:"newPassword"`

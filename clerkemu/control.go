@@ -27,6 +27,7 @@ func (s *Server) controlRoutes() http.Handler {
 	})
 	r.Post("/clock", s.controlAdvanceClock)
 	r.Post("/users", s.controlSeedUser)
+	r.Get("/totp", s.controlTOTPCode)
 	return r
 }
 
@@ -91,6 +92,21 @@ func (s *Server) controlSeedUser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusCreated, u)
+}
+
+// controlTOTPCode is GET /control/totp: TOTPCode, by address.
+func (s *Server) controlTOTPCode(w http.ResponseWriter, r *http.Request) {
+	u, found := s.UserByEmail(r.URL.Query().Get("email"))
+	if !found {
+		controlError(w, "no user has this email address")
+		return
+	}
+	code, err := s.TOTPCode(u.ID)
+	if err != nil {
+		controlError(w, err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"code": code})
 }
 
 // readControl decodes a JSON body, or answers what is wrong with it.

@@ -38,6 +38,7 @@
 //	POST   /control/clock   FastForward: {"advanceSeconds"}, answers {"now"};
 //	                        at most ten years in all
 //	POST   /control/users   SeedUser: the fields of UserSeed, answers a User
+//	GET    /control/totp    TOTPCode: ?email=ADDRESS, answers {"code"}
 //
 // Every path refuses requests whose Host is not a loopback host, with 403; the
 // control API also refuses those of a foreign Origin.

@@ -2,6 +2,7 @@ package clerkemu
 
 import (
 	"crypto/subtle"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -117,6 +118,21 @@ func validTOTP(code, secret string, now time.Time) bool {
 		Period: totpPeriod, Skew: totpSkew, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1,
 	})
 	return err == nil && ok
+}
+
+// TOTPCode is the code that the authenticator app of a user shows now. It
+// fails when there is no such user, or the user has no TOTP.
+func (s *Server) TOTPCode(userID string) (string, error) {
+	s.store.mu.Lock()
+	var secret string
+	if u := s.store.users[userID]; u != nil {
+		secret = u.totpSecret
+	}
+	s.store.mu.Unlock()
+	if secret == "" {
+		return "", fmt.Errorf("clerkemu: there is no user %q with TOTP", userID)
+	}
+	return totp.GenerateCode(secret, s.clock.Now())
 }
 
 // matchBackupCode finds the stored code, plain or a bcrypt digest, that the

@@ -101,6 +101,8 @@ func errNotFound(long string) *apiError {
 	return newError(http.StatusNotFound, "resource_not_found", "not found", long)
 }
 
+func errSessionNotFound() *apiError { return errNotFound("Session not found") }
+
 func errUserQuota(limit int) *apiError {
 	return newError(http.StatusForbidden, "user_quota_exceeded", "User quota exceeded",
 		fmt.Sprintf("This instance holds its limit of %d users.", limit))
@@ -116,7 +118,7 @@ func errFeatureOff(param string) *apiError {
 
 func errBodyInvalid() *apiError {
 	return newError(http.StatusBadRequest, "request_body_invalid", "Request body invalid",
-		"The request body could not be parsed as a JSON object.")
+		"The request body could not be parsed.")
 }
 
 func errInternal() *apiError {

@@ -12,10 +12,11 @@ const (
 	maxCallPath = 200 // bytes
 )
 
-// Call is one Backend API request that the instance was sent.
+// Call is one Backend or Frontend API request that the instance was sent.
 type Call struct {
 	// Operation is the operationId of Clerk's OpenAPI document, such as
-	// "CreateUser"; empty for a path that the instance does not serve.
+	// "CreateUser"; one of the Frontend API follows "fapi.", as in
+	// "fapi.createSignIn". Empty for a path that the instance does not serve.
 	Operation string `json:"operation"`
 	Method    string `json:"method"`
 	// Path is the path of the URL, of which at most 200 bytes are kept.
@@ -45,7 +46,7 @@ func (l *callLog) add(c Call) {
 	l.next = (l.next + 1) % maxCalls
 }
 
-// Calls returns the Backend API calls since the start or the last ResetCalls,
+// Calls returns the API calls since the start or the last ResetCalls,
 // oldest first, at most the latest 100,000. A call is listed before its
 // answer reaches the client.
 func (s *Server) Calls() []Call {

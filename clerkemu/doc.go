@@ -1,7 +1,8 @@
-// Package clerkemu is an embedded Clerk: an HTTP server that does what the part
-// of Clerk's Backend API does that an authentication gateway needs, faithfully
-// to Clerk's own OpenAPI document. It is for development, demos and tests, and
-// can never be reached from another machine: it listens on loopback only.
+// Package clerkemu is an embedded Clerk: an HTTP server that does what those
+// parts of Clerk's Backend and Frontend API do that an authentication gateway
+// needs, faithfully to Clerk's own OpenAPI documents. It is for development,
+// demos and tests, and can never be reached from another machine: it listens on
+// loopback only.
 //
 // In a test:
 //
@@ -20,10 +21,27 @@
 //	/v1/...        the Backend API: users, email addresses and their
 //	               verifications, sessions and their tokens, sign-in tokens,
 //	               the JWKS, domains. Everything else answers resource_not_found.
+//	/v1/client/... the Frontend API, as below
 //	/              redirects to /mailbox
 //	/mailbox       the mail, for a person; ?to=ADDRESS filters
 //	/mailbox.json  the mail, for a test: [{"to","subject","code","sentAt"}]
 //	/control/...   the control API
+//
+// # Frontend API
+//
+// What a native client needs to redeem a sign-in token, without the secret key:
+//
+//	POST /v1/client/sign_ins             strategy=ticket and ticket=...
+//	POST /v1/client/sessions/{id}/tokens another session token
+//
+// Bodies are forms. A native client adds _is_native=1 to the query and sends
+// the token of its client as Authorization: nothing at first, then what the
+// Authorization header of the latest answer held. Browsers, which keep it in a
+// cookie, are not served. With Options.ProxyURL nobody is served but a proxy
+// that sends Clerk-Proxy-Url, Clerk-Secret-Key and X-Forwarded-For.
+//
+// In Calls and InjectFault these operations are fapi.createSignIn and
+// fapi.createSessionToken.
 //
 // # Control API
 //

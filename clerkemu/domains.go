@@ -10,14 +10,15 @@ type domainBody struct {
 	IsSatellite       bool       `json:"is_satellite"`
 	FrontendAPIURL    string     `json:"frontend_api_url"`
 	AccountsPortalURL string     `json:"accounts_portal_url"`
+	ProxyURL          *string    `json:"proxy_url"`
 	DevelopmentOrigin string     `json:"development_origin"`
 	CNAMETargets      []struct{} `json:"cname_targets"`
 }
 
 // listDomains is ListDomains, GET /domains: the instance has one domain, the
-// primary one, whose Frontend API URL is Issuer.
+// primary one.
 func (s *Server) listDomains(*request) (any, error) {
-	issuer := s.Issuer()
+	base := s.FrontendAPIURL()
 	return struct {
 		Data       []domainBody `json:"data"`
 		TotalCount int          `json:"total_count"`
@@ -26,9 +27,10 @@ func (s *Server) listDomains(*request) (any, error) {
 			Object: "domain",
 			// Fixed for the life of the instance.
 			ID:                prefixDomain + strings.TrimPrefix(s.signer.instanceID, prefixInstance),
-			Name:              strings.TrimPrefix(issuer, "http://"),
-			FrontendAPIURL:    issuer,
-			AccountsPortalURL: issuer,
+			Name:              strings.TrimPrefix(base, "http://"),
+			FrontendAPIURL:    base,
+			AccountsPortalURL: base,
+			ProxyURL:          emptyToNil(&s.opts.ProxyURL),
 			CNAMETargets:      []struct{}{},
 		}},
 		TotalCount: 1,

@@ -2,6 +2,7 @@ package clerkemu
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,7 +38,11 @@ func undeclaredErrors() []exception {
 	return []exception{
 		{
 			http.StatusBadRequest, "every operation checks the API version",
-			[]string{"ListDomains"},
+			[]string{"ListDomains", "fapi.createSessionToken"},
+		},
+		{
+			http.StatusUnauthorized, "a browser that has not made itself known, and a proxy with a wrong secret key",
+			[]string{"fapi.createSignIn"},
 		},
 		{
 			http.StatusUnauthorized, "every operation wants the secret key",
@@ -56,11 +61,11 @@ func undeclaredErrors() []exception {
 		},
 		{
 			http.StatusRequestEntityTooLarge, "bodies are bounded [I]",
-			[]string{"CreateUser"},
+			[]string{"CreateUser", "fapi.createSignIn"},
 		},
 		{
-			http.StatusUnsupportedMediaType, "bodies are JSON",
-			[]string{"CreateUser"},
+			http.StatusUnsupportedMediaType, "bodies are JSON, or forms in the Frontend API",
+			[]string{"CreateUser", "fapi.createSignIn"},
 		},
 		{
 			http.StatusUnprocessableEntity, "a parameter is malformed: Clerk's error catalogue has 422 for it",
@@ -68,7 +73,7 @@ func undeclaredErrors() []exception {
 		},
 		{
 			http.StatusTooManyRequests, "rate limits, which only the text of the document mentions",
-			[]string{"ListDomains", "UpdateUserMetadata", "PrepareEmailAddressVerification"},
+			[]string{"ListDomains", "UpdateUserMetadata", "PrepareEmailAddressVerification", "fapi.createSignIn"},
 		},
 	}
 }
@@ -90,7 +95,7 @@ func neverAnswered() []exception {
 		},
 		{
 			http.StatusConflict, "the document names no case of it, and calls are carried out one after the other",
-			[]string{"CreateEmailAddress", "UpdateEmailAddress", "DeleteEmailAddress", "UpdateUser"},
+			[]string{"CreateEmailAddress", "UpdateEmailAddress", "DeleteEmailAddress", "UpdateUser", "fapi.createSignIn"},
 		},
 	}
 }
@@ -102,7 +107,8 @@ func TestErrorsAreThoseOfTheDocument(t *testing.T) {
 	spec := needSpec(t)
 	declared := map[pair]bool{}
 	for _, op := range operations() {
-		for status := range findOperation(spec, op.method, op.path).Responses.Map() {
+		found, _ := spec.find(op.method, op.path)
+		for status := range found.Responses.Map() {
 			if n, err := strconv.Atoi(status); err == nil && n >= 400 && n < 500 {
 				declared[pair{op.id, n}] = true
 			}
@@ -134,7 +140,7 @@ func TestErrorsAreThoseOfTheDocument(t *testing.T) {
 // provokeErrors returns the calls that it made.
 func provokeErrors(t *testing.T, declared map[pair]bool) []Call {
 	f := start(t)
-	for _, op := range operations() {
+	for _, op := range backendOperations() {
 		path := strings.ReplaceAll(op.path, "{id}", "nothing_0000")
 		f.do(op.method, path, nil, "Authorization", "Bearer wrong").want(t, http.StatusUnauthorized, "clerk_key_invalid")
 		if declared[pair{op.id, http.StatusBadRequest}] || op.id == "ListDomains" {
@@ -196,7 +202,7 @@ func provokeErrors(t *testing.T, declared map[pair]bool) []Call {
 		f.do(tt.method, tt.path, tt.body).want(t, tt.status, tt.code)
 	}
 	f.do("POST", "/users", "a=b", "Content-Type", "text/plain").want(t, 415, "unsupported_content_type")
-	return append(f.Calls(), provokeLimits(t)...)
+	return slices.Concat(f.Calls(), provokeLimits(t), provokeFrontendErrors(t))
 }
 
 // provokeLimits reaches every limit of an instance, and returns the calls that
@@ -222,4 +228,32 @@ func provokeLimits(t *testing.T) []Call {
 	}
 	f.do("GET", "/domains", nil).want(t, 429, "too_many_requests")
 	return f.Calls()
+}
+
+// provokeFrontendErrors has the operations of the Frontend API fail, and
+// returns the calls that it made.
+func provokeFrontendErrors(t *testing.T) []Call {
+	f := start(t, func(o *Options) { o.SignInRateLimit = 6 })
+	banned := f.seed("banned@example.com", func(s *UserSeed) { s.Banned = true })
+	f.do("POST", "/client/sign_ins", nil).want(t, 401, "dev_browser_unauthenticated")
+	f.native("/client/sign_ins", nil, "", "Clerk-Api-Version", "1999-01-01").want(t, 400, "api_version_invalid")
+	f.native("/client/sign_ins", url.Values{"pad": {strings.Repeat("x", maxBodyBytes)}}, "").want(t, 413, "request_body_too_large")
+	f.native("/client/sign_ins", ticketForm("x"), "", "Content-Type", "application/json").want(t, 415, "unsupported_content_type")
+	f.native("/client/sign_ins", nil, "").want(t, 422, "form_param_missing")
+	f.redeem("x", "").want(t, 400, "ticket_invalid_code")
+	f.redeem(f.ticket(banned.ID), "").want(t, 403, "user_banned")
+	for range 3 {
+		f.redeem("x", "").want(t, 400, "ticket_invalid_code")
+	}
+	f.redeem("x", "").want(t, 429, "too_many_requests")
+
+	const tokens = "/client/sessions/sess_x/tokens"
+	f.native(tokens, nil, "", "Clerk-Api-Version", "1999-01-01").want(t, 400, "api_version_invalid")
+	f.native(tokens, nil, "").want(t, 401, "signed_out")
+	g := start(t, func(o *Options) { o.Production = true })
+	g.do("POST", "/client/sign_ins", nil).want(t, 404, "resource_not_found") // a browser
+	r := g.signIn(g.ticket(g.seed("ada@example.com").ID), "")
+	g.native(tokens, nil, r.clientToken()).want(t, 404, "resource_not_found")
+	g.native(r.tokensPath(), url.Values{"organization_id": {"org_x"}}, r.clientToken()).want(t, 403, "not_a_member_in_organization")
+	return append(f.Calls(), g.Calls()...)
 }

@@ -43,7 +43,8 @@ const (
 // Fault is a misbehaviour to come.
 type Fault struct {
 	// Operation is the operationId that fails, such as "CreateUser", or "*"
-	// for all of them.
+	// for all of them. Those of the Frontend API follow "fapi.", as in
+	// "fapi.createSignIn".
 	Operation string
 	Kind      FaultKind
 	// Times is how many calls fail. 0: all, until ClearFaults.

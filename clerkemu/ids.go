@@ -8,7 +8,7 @@ import (
 )
 
 // Prefixes of ids. Clerk's ids are a prefix and a 27 character KSUID. The
-// prefix of verification ids is inferred [I].
+// prefixes of verification and activity ids are inferred [I].
 const (
 	prefixUser         = "user_"
 	prefixEmailAddress = "idn_"
@@ -16,6 +16,8 @@ const (
 	prefixSession      = "sess_"
 	prefixSignInToken  = "sit_"
 	prefixClient       = "client_"
+	prefixSignIn       = "sia_"
+	prefixActivity     = "sess_activity_"
 	prefixInstance     = "ins_"
 	prefixDomain       = "dmn_"
 )

@@ -106,14 +106,16 @@ const (
 )
 
 type session struct {
-	id        string
-	clientID  string
-	owner     *user
-	status    string
-	expireAt  time.Time
-	abandonAt time.Time
-	createdAt time.Time
-	updatedAt time.Time
+	id           string
+	client       *client
+	owner        *user
+	status       string
+	activity     *activity // nil: made with the Backend API
+	lastActiveAt time.Time
+	expireAt     time.Time
+	abandonAt    time.Time
+	createdAt    time.Time
+	updatedAt    time.Time
 }
 
 func (s *session) statusAt(now time.Time) string {
@@ -123,8 +125,34 @@ func (s *session) statusAt(now time.Time) string {
 	return s.status
 }
 
-// Sign-in token states that the emulator reaches.
-const statusPending = "pending"
+// client is a device or browser, which sessions belong to. It is kept as long
+// as one of its sessions is.
+type client struct {
+	id        string
+	rotation  string // what only its newest token names
+	sessions  []*session
+	createdAt time.Time
+	updatedAt time.Time
+}
+
+func newClient(now time.Time) *client {
+	return &client{id: newID(prefixClient), createdAt: now, updatedAt: now}
+}
+
+// activeSession is the one session of the client that is active, or nil.
+func (c *client) activeSession(now time.Time) *session {
+	i := slices.IndexFunc(c.sessions, func(s *session) bool { return s.statusAt(now) == statusActive })
+	if i < 0 {
+		return nil
+	}
+	return c.sessions[i]
+}
+
+// Sign-in token states that the emulator reaches, besides statusRevoked.
+const (
+	statusPending  = "pending"
+	statusAccepted = "accepted"
+)
 
 type signInToken struct {
 	id        string

@@ -19,26 +19,53 @@ func specDir() string {
 	return filepath.Join("..", "..", "shared", "clerk-openapi")
 }
 
-var loadSpec = sync.OnceValues(func() (*openapi3.T, error) {
-	path := filepath.Join(specDir(), "bapi-2025-04-10.yml")
+// documents are Clerk's OpenAPI documents.
+type documents struct {
+	backend, frontend *openapi3.T
+}
+
+var loadSpec = sync.OnceValues(func() (spec documents, err error) {
+	if spec.backend, err = loadDocument("bapi-2025-04-10.yml"); err != nil {
+		return spec, err
+	}
+	spec.frontend, err = loadDocument("fapi-2025-04-10.yml")
+	return spec, err
+})
+
+func loadDocument(name string) (*openapi3.T, error) {
+	path := filepath.Join(specDir(), name)
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
 	return openapi3.NewLoader().LoadFromFile(path)
-})
+}
 
-// needSpec skips a test without the document, but never in CI.
-func needSpec(t *testing.T) *openapi3.T {
+// needSpec skips a test without the documents, but never in CI.
+func needSpec(t *testing.T) documents {
 	t.Helper()
 	spec, err := loadSpec()
 	if err != nil {
-		const text = "CLERK'S OPENAPI DOCUMENT IS NOT THERE, so answers were NOT checked: set CLERK_OPENAPI_DIR (%v)"
+		const text = "CLERK'S OPENAPI DOCUMENTS ARE NOT THERE, so answers were NOT checked: set CLERK_OPENAPI_DIR (%v)"
 		if os.Getenv("CI") == "true" || !os.IsNotExist(err) {
 			t.Fatalf(text, err)
 		}
 		t.Skipf(text, err)
 	}
 	return spec
+}
+
+// find looks up the operation that a path below /v1 means, and what we call it.
+func (d documents) find(method, path string) (op *openapi3.Operation, id string) {
+	prefix := ""
+	if strings.HasPrefix(path, "/client/") {
+		op, prefix = findOperation(d.frontend, method, apiPath+path), "fapi."
+	} else {
+		op = findOperation(d.backend, method, path)
+	}
+	if op == nil {
+		return nil, ""
+	}
+	return op, prefix + op.OperationID
 }
 
 // findOperation prefers a path without parameters, as OpenAPI wants it.
@@ -63,13 +90,8 @@ func findOperation(spec *openapi3.T, method, path string) *openapi3.Operation {
 func TestOperationsAreThoseOfTheDocument(t *testing.T) {
 	spec := needSpec(t)
 	for _, op := range operations() {
-		found := findOperation(spec, op.method, op.path)
-		if found == nil {
-			t.Errorf("%s %s is not in the document", op.method, op.path)
-			continue
-		}
-		if found.OperationID != op.id {
-			t.Errorf("%s %s is %s in the document, not %s", op.method, op.path, found.OperationID, op.id)
+		if _, id := spec.find(op.method, op.path); id != op.id {
+			t.Errorf("%s %s is %q in the documents, not %s", op.method, op.path, id, op.id)
 		}
 	}
 }
@@ -123,6 +145,9 @@ func TestEveryOperationAnswersByTheDocument(t *testing.T) {
 	f.ok("POST", "/sign_in_tokens/"+ticket["id"].(string)+"/revoke", nil)
 	f.ok("GET", "/jwks", nil)
 	f.ok("GET", "/domains", nil)
+	signIn := f.signIn(f.ticket(created["id"].(string)), "")
+	f.native(signIn.tokensPath(), nil, signIn.clientToken())
+	f.ok("GET", "/sessions/"+signIn.sessionID(), nil) // now with an activity
 	for _, verb := range []string{"/lock", "/unlock", "/ban", "/unban"} {
 		f.ok("POST", user+verb, nil)
 	}

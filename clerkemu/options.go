@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ const (
 	defaultResendInterval   = 30 * time.Second
 	defaultRateDevelopment  = 100
 	defaultRateProduction   = 1000
+	defaultSignInRate       = 5
 	defaultSessionTokenLife = 60 * time.Second
 	defaultSessionLife      = 7 * 24 * time.Hour
 	defaultLockoutDuration  = time.Hour
@@ -67,8 +69,20 @@ type Options struct {
 	ResendInterval time.Duration
 	// RateLimit is how many Backend API calls are served in 10 seconds.
 	// Default 100 in development and 1000 in production; negative turns all
-	// rate limits off. The JWKS is exempt.
+	// rate limits of the Backend API off. The JWKS is exempt.
 	RateLimit int
+	// SignInRateLimit is how many sign-ins one IP address may begin with the
+	// Frontend API in 10 seconds. Default 5; negative turns the limit off.
+	SignInRateLimit int
+	// NativeAPI says whether the Frontend API serves native clients, the only
+	// ones that are emulated. When it is off, they are answered
+	// native_api_disabled. Default on.
+	NativeAPI *bool
+	// ProxyURL is where a proxy of the Frontend API is reached, such as
+	// "https://app.example/__clerk": it becomes the issuer of session tokens,
+	// and the Frontend API serves nobody but that proxy. It needs Production,
+	// as with Clerk. Default: no proxy.
+	ProxyURL string
 	// SessionTokenLife is the life of a session token. Default 60 seconds.
 	SessionTokenLife time.Duration
 	// SessionLife is the life of a session. Default 7 days [I].
@@ -111,6 +125,11 @@ func (o Options) complete() (Options, error) {
 	} else {
 		setDefault(&o.RateLimit, defaultRateDevelopment)
 	}
+	setDefault(&o.SignInRateLimit, defaultSignInRate)
+	if o.NativeAPI == nil {
+		on := true
+		o.NativeAPI = &on
+	}
 	if o.TestMode == nil {
 		on := !o.Production
 		o.TestMode = &on
@@ -136,6 +155,9 @@ func (o Options) validate() error {
 	if strings.HasPrefix(o.SecretKey, "sk_live_") {
 		problems = append(problems, errors.New("SecretKey is a live key: the embedded Clerk must never hold one"))
 	}
+	if err := o.checkProxyURL(); err != nil {
+		problems = append(problems, err)
+	}
 	if o.BcryptCost < bcrypt.MinCost || o.BcryptCost > bcrypt.MaxCost {
 		problems = append(problems, fmt.Errorf("BcryptCost must be between %d and %d", bcrypt.MinCost, bcrypt.MaxCost))
 	}
@@ -152,6 +174,22 @@ func (o Options) validate() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// checkProxyURL refuses what Clerk would not take for a proxy URL.
+func (o Options) checkProxyURL() error {
+	if o.ProxyURL == "" {
+		return nil
+	}
+	if !o.Production {
+		return errors.New("ProxyURL needs Production: Clerk does not proxy development instances")
+	}
+	u, err := url.Parse(o.ProxyURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
+		u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(o.ProxyURL, "/") {
+		return errors.New("ProxyURL must be an absolute http or https URL, without a slash at its end")
+	}
+	return nil
 }
 
 // checkLoopbackAddr refuses every listen address that is not on the loopback

@@ -1,6 +1,7 @@
 package clerkemu
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -31,7 +32,7 @@ func (w *window) take(now time.Time, limit int) (wait time.Duration, ok bool) {
 	return 0, true
 }
 
-// limiter is the rate limit of the instance. A negative limit is none.
+// limiter is the rate limit of the Backend API. A negative limit is none.
 type limiter struct {
 	limit int
 
@@ -46,6 +47,37 @@ func (l *limiter) check(now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if wait, ok := l.window.take(now, l.limit); !ok {
+		return errTooMany(wait)
+	}
+	return nil
+}
+
+// maxLimitedIPs bounds the addresses that an ipLimiter remembers.
+const maxLimitedIPs = 10_000
+
+// ipLimiter is a rate limit for each IP address. A negative limit is none.
+type ipLimiter struct {
+	limit int
+
+	mu      sync.Mutex
+	windows map[netip.Addr]*window
+}
+
+func (l *ipLimiter) check(ip netip.Addr, now time.Time) error {
+	if l.limit < 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.windows[ip]
+	if w == nil {
+		if len(l.windows) >= maxLimitedIPs || l.windows == nil {
+			l.windows = map[netip.Addr]*window{} // forgives rather than grows
+		}
+		w = &window{}
+		l.windows[ip] = w
+	}
+	if wait, ok := w.take(now, l.limit); !ok {
 		return errTooMany(wait)
 	}
 	return nil

@@ -26,6 +26,7 @@ type request struct {
 	version string
 	query   url.Values
 	params  *params
+	caller  caller // of the Frontend API only
 }
 
 // params are the members of a JSON body. Each reader notes what is wrong with
@@ -38,25 +39,55 @@ type params struct {
 // parseParams reads a JSON object. An empty body and null are no parameters:
 // the SDK sends null with every POST that has none.
 func parseParams(contentType string, body []byte, readErr error) (*params, error) {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(readErr, &tooLarge):
-		return nil, newError(http.StatusRequestEntityTooLarge, "request_body_too_large", "Request body too large",
-			fmt.Sprintf("The request body must not exceed %d bytes.", maxBodyBytes))
-	case readErr != nil:
-		return nil, errBodyInvalid()
-	case len(bytes.TrimSpace(body)) == 0:
-		return &params{}, nil
-	}
-	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
-		return nil, newError(http.StatusUnsupportedMediaType, "unsupported_content_type", "Unsupported content type",
-			"The Content-Type must be application/json.")
-	}
 	p := &params{}
+	if empty, err := checkBody(contentType, "application/json", body, readErr); empty || err != nil {
+		return p, err
+	}
 	if !utf8.Valid(body) || json.Unmarshal(body, &p.values) != nil {
 		return nil, errBodyInvalid()
 	}
 	return p, nil
+}
+
+// parseForm reads the form of a Frontend API request: of each name, the first
+// value [I].
+func parseForm(contentType string, body []byte, readErr error) (*params, error) {
+	p := &params{values: map[string]json.RawMessage{}}
+	if empty, err := checkBody(contentType, "application/x-www-form-urlencoded", body, readErr); empty || err != nil {
+		return p, err
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, errBodyInvalid()
+	}
+	for name := range form {
+		value, err := json.Marshal(form.Get(name))
+		if err != nil {
+			return nil, errBodyInvalid()
+		}
+		p.values[name] = value
+	}
+	return p, nil
+}
+
+// checkBody tells whether a body is empty. One that is not must have been read
+// and be of the wanted type.
+func checkBody(contentType, want string, body []byte, readErr error) (empty bool, err error) {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(readErr, &tooLarge):
+		return false, newError(http.StatusRequestEntityTooLarge, "request_body_too_large", "Request body too large",
+			fmt.Sprintf("The request body must not exceed %d bytes.", maxBodyBytes))
+	case readErr != nil:
+		return false, errBodyInvalid()
+	case len(bytes.TrimSpace(body)) == 0:
+		return true, nil
+	}
+	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != want {
+		return false, newError(http.StatusUnsupportedMediaType, "unsupported_content_type", "Unsupported content type",
+			"The Content-Type must be "+want+".")
+	}
+	return false, nil
 }
 
 // only notes every member that is not among the names, for operations whose

@@ -74,7 +74,7 @@ func TestDeleteUserFreesItsAddress(t *testing.T) {
 	for name, left := range map[string]int{
 		"users": len(st.users), "byAge": len(st.byAge), "byExternalID": len(st.byExternalID),
 		"emails": len(st.emails), "byAddress": len(st.byAddress), "claims": len(st.claims),
-		"sessions": len(st.sessions), "byClient": len(st.byClient), "signInTokens": len(st.signInTokens),
+		"sessions": len(st.sessions), "clients": len(st.clients), "signInTokens": len(st.signInTokens),
 	} {
 		if left != 0 {
 			t.Errorf("%d left in %s", left, name)

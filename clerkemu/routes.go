@@ -14,17 +14,37 @@ const (
 	controlPath = "/control"
 )
 
-// operation is one operation of Clerk's Backend API.
+// operation is one operation of Clerk's APIs.
 type operation struct {
-	id      string // operationId in Clerk's OpenAPI document
-	method  string
-	path    string // below /v1; {id} is the resource that is meant
-	run     func(*Server, *request) (any, error)
-	noLimit bool // exempt from the rate limit
+	id       string // operationId in Clerk's OpenAPI document, after "fapi." in the Frontend API
+	method   string
+	path     string // below /v1; {id} is the resource that is meant
+	run      func(*Server, *request) (any, error)
+	frontend bool // of the Frontend API
+	noLimit  bool // exempt from the rate limit
 }
 
 // operations lists all that is served under /v1.
 func operations() []operation {
+	return append(backendOperations(), frontendOperations()...)
+}
+
+// frontendOperations lists what is served of the Frontend API.
+func frontendOperations() []operation {
+	return []operation{
+		{
+			id: "fapi.createSignIn", method: http.MethodPost, frontend: true,
+			path: "/client/sign_ins", run: (*Server).createSignIn,
+		},
+		{
+			id: "fapi.createSessionToken", method: http.MethodPost, frontend: true,
+			path: "/client/sessions/{id}/tokens", run: (*Server).createClientSessionToken,
+		},
+	}
+}
+
+// backendOperations lists what is served of the Backend API.
+func backendOperations() []operation {
 	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
 	return []operation{
 		{id: "GetUserList", method: get, path: "/users", run: (*Server).getUserList},

@@ -11,7 +11,7 @@ import (
 // wait between two codes. Each opts function may change them.
 func RunT(t testing.TB, opts ...func(*Options)) *Server {
 	t.Helper()
-	options := Options{BcryptCost: bcrypt.MinCost, RateLimit: -1, ResendInterval: -1}
+	options := Options{BcryptCost: bcrypt.MinCost, RateLimit: -1, SignInRateLimit: -1, ResendInterval: -1}
 	for _, change := range opts {
 		change(&options)
 	}

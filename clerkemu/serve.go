@@ -33,6 +33,7 @@ func knownVersion(v string) bool {
 type answer struct {
 	status      int
 	contentType string // empty: application/json
+	clientToken string // not empty: sent as Authorization
 	retryAfter  time.Duration
 	body        []byte
 }
@@ -71,6 +72,19 @@ func (s *Server) serve(op operation) http.HandlerFunc {
 
 // perform checks a request and carries it out.
 func (s *Server) perform(op operation, r *http.Request, body []byte, bodyErr error) (any, error) {
+	admit := s.admitBackend
+	if op.frontend {
+		admit = s.admitFrontend
+	}
+	checked, err := admit(op, r, body, bodyErr)
+	if err != nil {
+		return nil, err
+	}
+	return op.run(s, checked)
+}
+
+// admitBackend checks what all operations of the Backend API have in common.
+func (s *Server) admitBackend(op operation, r *http.Request, body []byte, bodyErr error) (*request, error) {
 	if err := s.authenticate(r); err != nil {
 		return nil, err
 	}
@@ -87,29 +101,33 @@ func (s *Server) perform(op operation, r *http.Request, body []byte, bodyErr err
 	if err != nil {
 		return nil, err
 	}
-	return op.run(s, &request{
+	return &request{
 		ctx:     r.Context(),
 		id:      chi.URLParam(r, "id"),
 		version: version,
 		query:   r.URL.Query(),
 		params:  params,
-	})
+	}, nil
 }
 
-// authenticate compares the bearer token with the secret key, in a time that
-// depends on neither.
+// authenticate wants the secret key as a bearer token.
 func (s *Server) authenticate(r *http.Request) error {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || token == "" {
 		return newError(http.StatusUnauthorized, "authorization_header_format_invalid", "Invalid Authorization header format",
 			"Invalid Authorization header format. Must be 'Bearer <YOUR_API_KEY>'")
 	}
-	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.opts.SecretKey))
-	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+	if !s.isSecretKey(token) {
 		return newError(http.StatusUnauthorized, "clerk_key_invalid", "The provided Clerk Secret Key is invalid.",
 			"The provided Clerk Secret Key is invalid. Make sure that your Clerk Secret Key is correct.")
 	}
 	return nil
+}
+
+// isSecretKey compares with the secret key, in a time that depends on neither.
+func (s *Server) isSecretKey(key string) bool {
+	got, want := sha256.Sum256([]byte(key)), sha256.Sum256([]byte(s.opts.SecretKey))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
 // apiVersion reads the version from the header or the query, of which at most
@@ -138,12 +156,16 @@ func (s *Server) render(result any, err error, traceID string) answer {
 		s.opts.Logger.Error("embedded Clerk failed", "error", err, "clerk_trace_id", traceID)
 		return errorAnswer(errInternal(), traceID)
 	}
+	var clientToken string
+	if forClient, ok := result.(clientAnswer); ok {
+		result, clientToken = forClient.body, forClient.token
+	}
 	body, err := json.Marshal(result)
 	if err != nil {
 		s.opts.Logger.Error("embedded Clerk failed", "error", err, "clerk_trace_id", traceID)
 		return errorAnswer(errInternal(), traceID)
 	}
-	return answer{status: http.StatusOK, body: body}
+	return answer{status: http.StatusOK, clientToken: clientToken, body: body}
 }
 
 // errorEnvelope is the schema ClerkErrors.
@@ -174,6 +196,9 @@ func deliver(w http.ResponseWriter, a answer, traceID string, fault *Fault) {
 	h.Set("Content-Type", a.contentType)
 	h.Set("Clerk-Trace-Id", traceID)
 	h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	if a.clientToken != "" {
+		h.Set("Authorization", a.clientToken)
+	}
 	if a.retryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(wholeSeconds(a.retryAfter), 10))
 	}

@@ -34,6 +34,7 @@ type Server struct {
 	calls   *callLog
 	faults  *faultList
 	limiter *limiter
+	signIns *ipLimiter
 	handler http.Handler
 
 	mu       sync.Mutex // guards what follows
@@ -71,6 +72,7 @@ func New(opts Options) (*Server, error) {
 		calls:   &callLog{},
 		faults:  &faultList{},
 		limiter: &limiter{limit: opts.RateLimit},
+		signIns: &ipLimiter{limit: opts.SignInRateLimit},
 		baseURL: "http://" + opts.Addr,
 		closing: make(chan struct{}),
 	}
@@ -193,9 +195,18 @@ func (s *Server) APIURL() string { return s.URL() + apiPath }
 // SecretKey is the key that clients must present.
 func (s *Server) SecretKey() string { return s.opts.SecretKey }
 
-// Issuer is the "iss" claim of session tokens, and the Frontend API URL that
-// ListDomains (GET /domains) reports. It equals URL.
-func (s *Server) Issuer() string { return s.URL() }
+// FrontendAPIURL is the root of the Frontend API, what ListDomains (GET
+// /domains) reports. It equals URL.
+func (s *Server) FrontendAPIURL() string { return s.URL() }
+
+// Issuer is the "iss" claim of session tokens: Options.ProxyURL, or
+// FrontendAPIURL when there is none.
+func (s *Server) Issuer() string {
+	if s.opts.ProxyURL != "" {
+		return s.opts.ProxyURL
+	}
+	return s.FrontendAPIURL()
+}
 
 // FastForward moves the clock of the instance by d. Codes, sessions, lockouts
 // and rate limits age by it. It panics when the clock would be more than ten

@@ -9,25 +9,39 @@ import (
 
 // sessionBody is the schema Session.
 type sessionBody struct {
-	Object       string  `json:"object"`
-	ID           string  `json:"id"`
-	UserID       string  `json:"user_id"`
-	ClientID     string  `json:"client_id"`
-	Status       string  `json:"status"`
-	LastOrgID    *string `json:"last_active_organization_id"`
-	LastActiveAt int64   `json:"last_active_at"`
-	ExpireAt     int64   `json:"expire_at"`
-	AbandonAt    int64   `json:"abandon_at"`
-	CreatedAt    int64   `json:"created_at"`
-	UpdatedAt    int64   `json:"updated_at"`
+	Object         string        `json:"object"`
+	ID             string        `json:"id"`
+	UserID         string        `json:"user_id"`
+	ClientID       string        `json:"client_id"`
+	Status         string        `json:"status"`
+	LastOrgID      *string       `json:"last_active_organization_id"`
+	LastActiveAt   int64         `json:"last_active_at"`
+	LatestActivity *activityBody `json:"latest_activity"`
+	ExpireAt       int64         `json:"expire_at"`
+	AbandonAt      int64         `json:"abandon_at"`
+	CreatedAt      int64         `json:"created_at"`
+	UpdatedAt      int64         `json:"updated_at"`
 }
 
 func newSessionBody(sess *session, now time.Time) sessionBody {
 	return sessionBody{
-		Object: "session", ID: sess.id, UserID: sess.owner.id, ClientID: sess.clientID, Status: sess.statusAt(now),
-		LastActiveAt: sess.createdAt.UnixMilli(), ExpireAt: sess.expireAt.UnixMilli(), AbandonAt: sess.abandonAt.UnixMilli(),
+		Object: "session", ID: sess.id, UserID: sess.owner.id, ClientID: sess.client.id, Status: sess.statusAt(now),
+		LastActiveAt: sess.lastActiveAt.UnixMilli(), LatestActivity: newActivityBody(sess.activity),
+		ExpireAt: sess.expireAt.UnixMilli(), AbandonAt: sess.abandonAt.UnixMilli(),
 		CreatedAt: sess.createdAt.UnixMilli(), UpdatedAt: sess.updatedAt.UnixMilli(),
 	}
+}
+
+// openSession signs a user in on a client. The store must be locked.
+func (s *Server) openSession(u *user, c *client, a *activity, now time.Time) *session {
+	const untilAbandoned = 30 * 24 * time.Hour
+	sess := &session{
+		id: newID(prefixSession), client: c, owner: u, status: statusActive, activity: a, lastActiveAt: now,
+		expireAt: now.Add(s.opts.SessionLife), abandonAt: now.Add(untilAbandoned), createdAt: now, updatedAt: now,
+	}
+	s.store.addSession(sess)
+	u.lastSignInAt, u.lastActiveAt, u.updatedAt = now, now, now
+	return sess
 }
 
 // createSession is createSession, POST /sessions. Clerk has it for tests
@@ -55,14 +69,7 @@ func (s *Server) createSession(r *request) (any, error) {
 	if err := u.maySignIn(now); err != nil {
 		return nil, err
 	}
-	const untilAbandoned = 30 * 24 * time.Hour
-	sess := &session{
-		id: newID(prefixSession), clientID: newID(prefixClient), owner: u, status: statusActive,
-		expireAt: now.Add(s.opts.SessionLife), abandonAt: now.Add(untilAbandoned), createdAt: now, updatedAt: now,
-	}
-	s.store.addSession(sess)
-	u.lastSignInAt, u.lastActiveAt, u.updatedAt = now, now, now
-	return newSessionBody(sess, now), nil
+	return newSessionBody(s.openSession(u, newClient(now), nil, now), now), nil
 }
 
 // maySignIn answers for users who are kept from signing in [I].
@@ -159,11 +166,15 @@ func (s *Server) getSessionList(r *request) (any, error) {
 // sessionsOf finds the sessions of a user, of a client, or of both.
 func (st *store) sessionsOf(userID, clientID string) []*session {
 	if clientID != "" {
-		sess := st.byClient[clientID]
-		if sess == nil || userID != "" && sess.owner.id != userID {
-			return nil
+		var found []*session
+		if c := st.clients[clientID]; c != nil {
+			for _, sess := range c.sessions {
+				if userID == "" || sess.owner.id == userID {
+					found = append(found, sess)
+				}
+			}
 		}
-		return []*session{sess}
+		return found
 	}
 	if u := st.users[userID]; u != nil {
 		return u.sessions

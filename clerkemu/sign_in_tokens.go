@@ -46,9 +46,8 @@ func (s *Server) createSignInToken(r *request) (any, error) {
 		id: newID(prefixSignInToken), status: statusPending,
 		expireAt: now.Add(time.Duration(seconds) * time.Second), createdAt: now, updatedAt: now,
 	}
-	// The shape of the ticket is inferred [I]: clients must not look inside.
-	ticket, err := s.signer.sign(map[string]any{
-		"eis": seconds, "exp": t.expireAt.Unix(), "iid": s.signer.instanceID, "sid": t.id, "st": "sign_in_token",
+	ticket, err := s.signer.sign(ticketClaims{
+		Life: seconds, ExpireAt: t.expireAt.Unix(), Instance: s.signer.instanceID, TokenID: t.id, Kind: kindSignInToken,
 	})
 	if err != nil {
 		return nil, err
@@ -61,7 +60,7 @@ func (s *Server) createSignInToken(r *request) (any, error) {
 	}
 	s.store.addSignInToken(t)
 	body := newSignInTokenBody(t)
-	link := s.Issuer() + "/sign-in?__clerk_ticket=" + url.QueryEscape(ticket)
+	link := s.FrontendAPIURL() + "/sign-in?__clerk_ticket=" + url.QueryEscape(ticket)
 	body.Token, body.URL = ticket, &link
 	return body, nil
 }

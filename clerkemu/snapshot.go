@@ -45,9 +45,14 @@ type EmailAddress struct {
 
 // Session is a snapshot of a session.
 type Session struct {
-	ID        string    `json:"id"`
-	UserID    string    `json:"userId"`
-	Status    string    `json:"status"`
+	ID           string    `json:"id"`
+	UserID       string    `json:"userId"`
+	Status       string    `json:"status"`
+	LastActiveAt time.Time `json:"lastActiveAt"`
+	// IPAddress and Browser are those of the client that signed in with the
+	// Frontend API. Browser is a name such as "Chrome". Empty: unknown.
+	IPAddress string    `json:"ipAddress"`
+	Browser   string    `json:"browser"`
 	CreatedAt time.Time `json:"createdAt"`
 	ExpireAt  time.Time `json:"expireAt"`
 }
@@ -56,7 +61,7 @@ type Session struct {
 type SignInToken struct {
 	ID        string    `json:"id"`
 	UserID    string    `json:"userId"`
-	Status    string    `json:"status"` // "pending" or "revoked"
+	Status    string    `json:"status"` // "pending", "accepted" or "revoked"
 	CreatedAt time.Time `json:"createdAt"`
 	ExpireAt  time.Time `json:"expireAt"`
 }
@@ -105,9 +110,14 @@ func (s *Server) Sessions(userID string) []Session {
 	now := s.clock.Now()
 	list := []Session{}
 	for _, sess := range s.store.sessionsOf(userID, "") {
-		list = append(list, Session{
-			ID: sess.id, UserID: userID, Status: sess.statusAt(now), CreatedAt: sess.createdAt, ExpireAt: sess.expireAt,
-		})
+		snapshot := Session{
+			ID: sess.id, UserID: userID, Status: sess.statusAt(now), LastActiveAt: sess.lastActiveAt,
+			CreatedAt: sess.createdAt, ExpireAt: sess.expireAt,
+		}
+		if a := sess.activity; a != nil {
+			snapshot.IPAddress, snapshot.Browser = a.ipAddress, a.browserName
+		}
+		list = append(list, snapshot)
 	}
 	return list
 }

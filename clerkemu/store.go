@@ -30,7 +30,7 @@ type store struct {
 	byAddress    map[string][]*emailAddress // every state
 	claims       map[string]*emailAddress   // verified or reserved: at most one
 	sessions     map[string]*session
-	byClient     map[string]*session
+	clients      map[string]*client
 	signInTokens map[string]*signInToken
 }
 
@@ -43,7 +43,7 @@ func newStore(maxUsers int) *store {
 		byAddress:    map[string][]*emailAddress{},
 		claims:       map[string]*emailAddress{},
 		sessions:     map[string]*session{},
-		byClient:     map[string]*session{},
+		clients:      map[string]*client{},
 		signInTokens: map[string]*signInToken{},
 	}
 }
@@ -175,7 +175,8 @@ func (st *store) markVerified(e *emailAddress, how *addressVerification) {
 func (st *store) addSession(sess *session) {
 	u := sess.owner
 	st.sessions[sess.id] = sess
-	st.byClient[sess.clientID] = sess
+	st.clients[sess.client.id] = sess.client
+	sess.client.sessions = append(sess.client.sessions, sess)
 	u.sessions = append(u.sessions, sess)
 	if len(u.sessions) > maxSessionsPerUser {
 		st.forgetSession(u.sessions[0])
@@ -185,7 +186,11 @@ func (st *store) addSession(sess *session) {
 
 func (st *store) forgetSession(sess *session) {
 	delete(st.sessions, sess.id)
-	delete(st.byClient, sess.clientID)
+	c := sess.client
+	c.sessions = slices.DeleteFunc(c.sessions, func(other *session) bool { return other == sess })
+	if len(c.sessions) == 0 {
+		delete(st.clients, c.id)
+	}
 }
 
 // addSignInToken stores a token and forgets the user's oldest beyond the bound.
@@ -219,7 +224,7 @@ func (st *store) session(id string) (*session, error) {
 	if sess := st.sessions[id]; sess != nil {
 		return sess, nil
 	}
-	return nil, errNotFound("Session not found")
+	return nil, errSessionNotFound()
 }
 
 func (st *store) signInToken(id string) (*signInToken, error) {

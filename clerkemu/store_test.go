@@ -2,6 +2,7 @@ package clerkemu
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -11,10 +12,10 @@ func TestHistoryIsBounded(t *testing.T) {
 	u := f.seed("many@example.com")
 	f.store.mu.Lock()
 	for range maxSessionsPerUser + 5 {
-		f.store.addSession(&session{id: newID(prefixSession), clientID: newID(prefixClient), owner: f.store.users[u.ID]})
+		f.store.addSession(&session{id: newID(prefixSession), client: newClient(time.Now()), owner: f.store.users[u.ID]})
 		f.store.addSignInToken(&signInToken{id: newID(prefixSignInToken), owner: f.store.users[u.ID]})
 	}
-	sessions, clients, tokens := len(f.store.sessions), len(f.store.byClient), len(f.store.signInTokens)
+	sessions, clients, tokens := len(f.store.sessions), len(f.store.clients), len(f.store.signInTokens)
 	f.store.mu.Unlock()
 	if sessions != maxSessionsPerUser || clients != maxSessionsPerUser || tokens != maxSignInTokensPerUser {
 		t.Errorf("%d sessions, %d clients, %d tokens", sessions, clients, tokens)

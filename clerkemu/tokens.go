@@ -38,7 +38,7 @@ func newSigner(key *rsa.PrivateKey) (*signer, error) {
 	return &signer{instanceID: id, jose: js, public: private.Public()}, nil
 }
 
-func (s *signer) sign(claims map[string]any) (string, error) {
+func (s *signer) sign(claims any) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("claims: %w", err)
@@ -48,6 +48,17 @@ func (s *signer) sign(claims map[string]any) (string, error) {
 		return "", fmt.Errorf("sign: %w", err)
 	}
 	return signed.CompactSerialize()
+}
+
+// verify checks that the instance signed a token and decodes its claims. It
+// does not look at any of them.
+func (s *signer) verify(token string, claims any) bool {
+	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		return false
+	}
+	payload, err := signed.Verify(s.public)
+	return err == nil && json.Unmarshal(payload, claims) == nil
 }
 
 // SignSessionToken signs any claims with the key of the instance, so that a
@@ -102,30 +113,40 @@ func (s *Server) createSessionToken(r *request) (any, error) {
 	if err := r.params.err(); err != nil {
 		return nil, err
 	}
-	userID, err := s.activeSessionOwner(r.id)
+	userID, err := s.useSession(r.id)
 	if err != nil {
 		return nil, err
 	}
-	token, err := s.signer.sign(s.sessionClaims(userID, r.id, life))
-	if err != nil {
-		return nil, err
-	}
-	return tokenBody{Object: "token", JWT: token}, nil
+	return s.mintSessionToken(userID, r.id, life)
 }
 
-func (s *Server) activeSessionOwner(sessionID string) (string, error) {
+// useSession notes that an active session is in use, and tells whose it is.
+func (s *Server) useSession(sessionID string) (userID string, err error) {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	sess, err := s.store.session(sessionID)
 	if err != nil {
 		return "", err
 	}
-	now := s.clock.Now()
-	if sess.statusAt(now) != statusActive {
-		return "", errNotFound("Session not found")
+	return sess.use(s.clock.Now())
+}
+
+// use notes that the session is in use, and tells whose it is. It fails when
+// the session is not active.
+func (s *session) use(now time.Time) (userID string, err error) {
+	if s.statusAt(now) != statusActive {
+		return "", errSessionNotFound()
 	}
-	sess.owner.lastActiveAt = now
-	return sess.owner.id, nil
+	s.lastActiveAt, s.owner.lastActiveAt = now, now
+	return s.owner.id, nil
+}
+
+func (s *Server) mintSessionToken(userID, sessionID string, life time.Duration) (*tokenBody, error) {
+	token, err := s.signer.sign(s.sessionClaims(userID, sessionID, life))
+	if err != nil {
+		return nil, err
+	}
+	return &tokenBody{Object: "token", JWT: token}, nil
 }
 
 // getJWKS is GetJWKS, GET /jwks. It needs the secret key like every other

@@ -20,7 +20,8 @@
 //
 //	/v1/...        the Backend API: users, email addresses and their
 //	               verifications, sessions and their tokens, sign-in tokens,
-//	               the JWKS, domains. Everything else answers resource_not_found.
+//	               the JWKS, domains, the instance. Everything else answers
+//	               resource_not_found.
 //	/v1/client/... the Frontend API, as below
 //	/              redirects to /mailbox
 //	/mailbox       the mail, for a person; ?to=ADDRESS filters

@@ -38,7 +38,7 @@ func undeclaredErrors() []exception {
 	return []exception{
 		{
 			http.StatusBadRequest, "every operation checks the API version",
-			[]string{"ListDomains", "fapi.createSessionToken"},
+			[]string{"ListDomains", "GetInstance", "fapi.createSessionToken"},
 		},
 		{
 			http.StatusUnauthorized, "a browser that has not made itself known, and a proxy with a wrong secret key",
@@ -47,7 +47,7 @@ func undeclaredErrors() []exception {
 		{
 			http.StatusUnauthorized, "every operation wants the secret key",
 			[]string{
-				"GetJWKS", "ListDomains", "GetUsersCount", "BanUser", "UnbanUser", "LockUser", "UnlockUser",
+				"GetJWKS", "ListDomains", "GetInstance", "GetUsersCount", "BanUser", "UnbanUser", "LockUser", "UnlockUser",
 				"VerifyPassword", "VerifyTOTP", "CreateSignInToken", "RevokeSignInToken",
 			},
 		},
@@ -143,7 +143,7 @@ func provokeErrors(t *testing.T, declared map[pair]bool) []Call {
 	for _, op := range backendOperations() {
 		path := strings.ReplaceAll(op.path, "{id}", "nothing_0000")
 		f.do(op.method, path, nil, "Authorization", "Bearer wrong").want(t, http.StatusUnauthorized, "clerk_key_invalid")
-		if declared[pair{op.id, http.StatusBadRequest}] || op.id == "ListDomains" {
+		if declared[pair{op.id, http.StatusBadRequest}] || op.id == "ListDomains" || op.id == "GetInstance" {
 			f.do(op.method, path, nil, "Clerk-Api-Version", "1999-01-01").want(t, http.StatusBadRequest, "api_version_invalid")
 		}
 		if strings.Contains(op.path, "{id}") {

@@ -145,6 +145,7 @@ func TestEveryOperationAnswersByTheDocument(t *testing.T) {
 	f.ok("POST", "/sign_in_tokens/"+ticket["id"].(string)+"/revoke", nil)
 	f.ok("GET", "/jwks", nil)
 	f.ok("GET", "/domains", nil)
+	f.ok("GET", "/instance", nil)
 	signIn := f.signIn(f.ticket(created["id"].(string)), "")
 	f.native(signIn.tokensPath(), nil, signIn.clientToken())
 	f.ok("GET", "/sessions/"+signIn.sessionID(), nil) // now with an activity

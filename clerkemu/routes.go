@@ -85,6 +85,7 @@ func backendOperations() []operation {
 
 		{id: "GetJWKS", method: get, path: "/jwks", run: (*Server).getJWKS, noLimit: true},
 		{id: "ListDomains", method: get, path: "/domains", run: (*Server).listDomains},
+		{id: "GetInstance", method: get, path: "/instance", run: (*Server).getInstance},
 	}
 }
 

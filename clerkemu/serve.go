@@ -66,7 +66,7 @@ func (s *Server) serve(op operation) http.HandlerFunc {
 		s.calls.add(Call{Operation: op.id, Method: r.Method, Path: r.URL.Path, Status: status})
 		s.opts.Logger.DebugContext(r.Context(), "embedded Clerk call", "operation", op.id,
 			"status", status, "duration", time.Since(began), "clerk_trace_id", traceID)
-		deliver(w, a, traceID, fault)
+		s.deliver(w, a, traceID, fault)
 	}
 }
 
@@ -182,7 +182,7 @@ func errorAnswer(e *apiError, traceID string) answer {
 }
 
 // deliver sends the answer, or what the fault leaves of it.
-func deliver(w http.ResponseWriter, a answer, traceID string, fault *Fault) {
+func (s *Server) deliver(w http.ResponseWriter, a answer, traceID string, fault *Fault) {
 	if fault != nil && fault.withholdsAnswer() {
 		// The way of net/http to close a connection without an answer.
 		panic(http.ErrAbortHandler)
@@ -195,6 +195,8 @@ func deliver(w http.ResponseWriter, a answer, traceID string, fault *Fault) {
 	h := w.Header()
 	h.Set("Content-Type", a.contentType)
 	h.Set("Clerk-Trace-Id", traceID)
+	// The clock of the instance, because clients measure its skew.
+	h.Set("Date", s.clock.Now().UTC().Format(http.TimeFormat))
 	h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	if a.clientToken != "" {
 		h.Set("Authorization", a.clientToken)

@@ -266,3 +266,15 @@ func TestLostClientsHaveNoEffect(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Clients measure the skew of their clock with the Date header.
+func TestDateIsThatOfTheInstance(t *testing.T) {
+	f := start(t)
+	f.FastForward(48 * time.Hour)
+	for _, r := range []reply{f.do("GET", "/domains", nil), f.do("GET", "/nothing", nil), f.native("/client/sign_ins", nil, "")} {
+		date, err := http.ParseTime(r.header.Get("Date"))
+		if err != nil || f.clock.Now().Sub(date).Abs() > time.Minute {
+			t.Errorf("Date %q (%v), and it is %s", r.header.Get("Date"), err, f.clock.Now().UTC())
+		}
+	}
+}

@@ -90,3 +90,102 @@ func TestTicketSignIn(t *testing.T) {
 		}
 	}
 }
+
+func TestNativeClientsOnly(t *testing.T) {
+	const path, form = "/client/sign_ins", "application/x-www-form-urlencoded"
+	f := start(t)
+	production := start(t, func(o *Options) { o.Production = true })
+	off := start(t, func(o *Options) { o.NativeAPI = new(bool) })
+	for _, query := range []string{"", "?_is_native=0", "?_is_native=yes"} {
+		f.do("POST", path+query, "", "Authorization", "", "Content-Type", form).want(t, 401, "dev_browser_unauthenticated")
+		production.do("POST", path+query, "", "Authorization", "", "Content-Type", form).want(t, 404, "resource_not_found")
+		off.do("POST", path+query, "", "Authorization", "", "Content-Type", form).want(t, 401, "dev_browser_unauthenticated")
+	}
+	f.do("POST", path+"?_is_native=true", "", "Content-Type", form).want(t, 422, "form_param_missing")
+	off.native(path, nil, "").want(t, 400, "native_api_disabled")
+	off.native("/client/sessions/sess_x/tokens", nil, "").want(t, 400, "native_api_disabled")
+	for _, token := range []string{"", "anything"} {
+		f.native(path, nil, token, "Origin", "http://localhost:3000").want(t, 400, "origin_authorization_headers_conflict")
+	}
+	f.do("POST", path+"?_is_native=1&__clerk_api_version=2025-04-10", "", "Content-Type", form).want(t, 422, "form_param_missing")
+	f.do("POST", path+"?_is_native=1&__clerk_api_version=1999-01-01", "", "Content-Type", form).want(t, 400, "api_version_invalid")
+}
+
+func TestProxy(t *testing.T) {
+	const proxy = "https://app.example/__clerk"
+	f := start(t, func(o *Options) {
+		o.Production, o.ProxyURL, o.SignInRateLimit = true, proxy, 1
+	})
+	if f.Issuer() != proxy || f.FrontendAPIURL() != f.URL() {
+		t.Errorf("issuer %q, Frontend API %q", f.Issuer(), f.FrontendAPIURL())
+	}
+	domain := f.ok("GET", "/domains", nil)["data"].([]any)[0].(map[string]any)
+	if domain["proxy_url"] != proxy || domain["frontend_api_url"] != f.URL() {
+		t.Errorf("domain %v", domain)
+	}
+	for _, tt := range []struct {
+		headers []string
+		status  int
+		code    string
+	}{
+		{nil, 400, "host_invalid"},
+		{[]string{"Clerk-Proxy-Url", proxy + "/"}, 400, "host_invalid"},
+		{[]string{"Clerk-Proxy-Url", "https://evil.example", "Clerk-Secret-Key", f.SecretKey()}, 400, "host_invalid"},
+		{[]string{"Clerk-Proxy-Url", proxy}, 400, "proxy_request_missing_secret_key"},
+		{[]string{"Clerk-Proxy-Url", proxy, "Clerk-Secret-Key", "sk_test_x"}, 401, "proxy_request_invalid_secret_key"},
+	} {
+		f.redeem("x", "", tt.headers...).want(t, tt.status, tt.code)
+	}
+
+	u := f.seed("ada@example.com")
+	through := func(ip string) []string {
+		return []string{"Clerk-Proxy-Url", proxy, "Clerk-Secret-Key", f.SecretKey(), "X-Forwarded-For", ip}
+	}
+	r := f.signIn(f.ticket(u.ID), "", through("203.0.113.9, 10.0.0.1")...)
+	jwt := r.part("client")["sessions"].([]any)[0].(map[string]any)["last_active_token"].(map[string]any)["jwt"].(string)
+	var claims struct{ Iss string }
+	if !f.signer.verify(jwt, &claims) || claims.Iss != proxy {
+		t.Errorf("issuer %q", claims.Iss)
+	}
+	f.redeem("x", "", through(" 203.0.113.9 ")...).want(t, 429, "too_many_requests")
+	f.signIn(f.ticket(u.ID), "", through("2001:db8::1")...)
+	f.signIn(f.ticket(u.ID), "", through("unknown")...)
+	f.redeem("x", "", through("")...).want(t, 429, "too_many_requests") // as the one before
+	for i, want := range []string{"203.0.113.9", "2001:db8::1", "127.0.0.1"} {
+		if got := f.Sessions(u.ID)[i].IPAddress; got != want {
+			t.Errorf("session %d is of %q, want %q", i, got, want)
+		}
+	}
+
+	plain := start(t)
+	plain.redeem("x", "", "Clerk-Proxy-Url", proxy).want(t, 400, "host_invalid")
+	if plain.Issuer() != plain.URL() {
+		t.Errorf("issuer %q", plain.Issuer())
+	}
+	v := plain.seed("ada@example.com")
+	plain.signIn(plain.ticket(v.ID), "", "X-Forwarded-For", "203.0.113.9")
+	if got := plain.Sessions(v.ID)[0].IPAddress; got != "127.0.0.1" {
+		t.Errorf("X-Forwarded-For is believed: %q", got)
+	}
+}
+
+func TestProxyURLRefusals(t *testing.T) {
+	for _, tt := range []Options{
+		{ProxyURL: "https://app.example/__clerk"}, // in development
+		{Production: true, ProxyURL: "app.example"},
+		{Production: true, ProxyURL: "ftp://app.example"},
+		{Production: true, ProxyURL: "https:///__clerk"},
+		{Production: true, ProxyURL: "https://app.example/__clerk/"},
+		{Production: true, ProxyURL: "https://app.example/?a=b"},
+		{Production: true, ProxyURL: "https://app.example/#a"},
+		{Production: true, ProxyURL: "https://me@app.example"},
+		{Production: true, ProxyURL: "https://app.example/%zz"},
+	} {
+		if err := tt.checkProxyURL(); err == nil {
+			t.Errorf("accepted %q", tt.ProxyURL)
+		}
+		if _, err := New(tt); err == nil {
+			t.Errorf("New accepts %q", tt.ProxyURL)
+		}
+	}
+}

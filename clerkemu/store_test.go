@@ -1,6 +1,7 @@
 package clerkemu
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -44,5 +45,23 @@ func TestSnapshotsAreCopies(t *testing.T) {
 	want := map[string]any{"list": []any{map[string]any{"a": 1.0}}}
 	if diff := cmp.Diff(want, after.PrivateMetadata); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestLimitedIPsAreBounded(t *testing.T) {
+	l, now := &ipLimiter{limit: 1}, time.Now()
+	ip := netip.MustParseAddr("10.0.0.1")
+	first := ip
+	for range maxLimitedIPs {
+		if err := l.check(ip, now); err != nil {
+			t.Fatal(err)
+		}
+		ip = ip.Next()
+	}
+	if l.check(first, now) == nil {
+		t.Error("an address is forgotten without need")
+	}
+	if err := l.check(ip, now); err != nil || len(l.windows) > maxLimitedIPs {
+		t.Errorf("%d addresses, %v", len(l.windows), err)
 	}
 }

@@ -56,8 +56,13 @@ func newActivity(by caller) *activity {
 // order: Edge and Opera call themselves Chrome, and Chrome calls itself Safari.
 func browserOf(userAgent string) (name, version string) {
 	for _, browser := range []struct{ product, name string }{
-		{"Edg/", "Microsoft Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"},
-		{"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Version/", "Safari"},
+		{"Edg/", "Microsoft Edge"},
+		{"OPR/", "Opera"},
+		{"Firefox/", "Firefox"},
+		{"FxiOS/", "Firefox"},
+		{"CriOS/", "Chrome"},
+		{"Chrome/", "Chrome"},
+		{"Version/", "Safari"},
 	} {
 		if _, rest, found := strings.Cut(userAgent, browser.product); found {
 			version, _, _ = strings.Cut(rest, " ")

@@ -81,6 +81,11 @@ func TestTicketSignIn(t *testing.T) {
 			session["public_user_data"].(map[string]any)["identifier"] != "ada@example.com" {
 			t.Errorf("sign-in %v", r.body)
 		}
+		for _, private := range []string{"private_metadata", "locale", "bypass_client_trust"} {
+			if value, there := session["user"].(map[string]any)[private]; there {
+				t.Errorf("the user is shown %s: %v", private, value)
+			}
+		}
 		if jwt := session["last_active_token"].(map[string]any)["jwt"].(string); strings.Count(jwt, ".") != 2 {
 			t.Errorf("session token %q", jwt)
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // RunT starts an embedded Clerk for a test and closes it when the test ends.
-// Its defaults suit tests: the cheapest password hashes, no rate limit and no
+// Its defaults suit tests: the cheapest password hashes, no rate limits and no
 // wait between two codes. Each opts function may change them.
 func RunT(t testing.TB, opts ...func(*Options)) *Server {
 	t.Helper()

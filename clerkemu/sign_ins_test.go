@@ -26,6 +26,7 @@ func TestTicketRefusals(t *testing.T) {
 	session := r.part("client")["sessions"].([]any)[0].(map[string]any)
 	gone := f.seed("gone@example.com")
 	lost := f.ticket(gone.ID)
+	pending := f.ok("POST", "/sign_in_tokens", map[string]any{"user_id": u.ID})
 	f.ok("DELETE", "/users/"+gone.ID, nil)
 	for name, ticket := range map[string]string{
 		"no JWT":               "ticket",
@@ -35,6 +36,9 @@ func TestTicketRefusals(t *testing.T) {
 		"of a deleted user":    lost,
 		"without a signature":  strings.Join(strings.SplitAfter(f.ticket(u.ID), ".")[:2], ""),
 		"forged without a sid": f.SignSessionToken(map[string]any{"st": "sign_in_token", "exp": 1 << 40, "iid": f.signer.instanceID}),
+		"of another kind": f.SignSessionToken(map[string]any{
+			"st": "actor_token", "exp": 1 << 40, "iid": f.signer.instanceID, "sid": pending["id"],
+		}),
 	} {
 		if got := f.redeem(ticket, "").codes(); len(got) != 1 || got[0] != "ticket_invalid_code" {
 			t.Errorf("%s: %v", name, got)

@@ -53,7 +53,7 @@ func (s *signer) sign(claims any) (string, error) {
 // verify checks that the instance signed a token and decodes its claims. It
 // does not look at any of them.
 func (s *signer) verify(token string, claims any) bool {
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return false
 	}

@@ -21,26 +21,20 @@ import (
 	"github.com/99designs/gqlgen/graphql/playground"
 	"github.com/go-chi/chi/v5"
 
-	"clerkql/clerkemu"
 	"clerkql/clerksvc"
 	"clerkql/graph"
 	"clerkql/graph/generated"
 	"clerkql/internal/config"
+	"clerkql/internal/cookies"
 	"clerkql/internal/httpserver"
 	"clerkql/internal/middleware"
 	"clerkql/internal/seal"
-	"clerkql/internal/secret"
 	"clerkql/internal/telemetry"
 	"clerkql/resolvers"
 )
 
 //go:embed schema.graphqls
 var schema string
-
-// devBanner is what dev prints, with the URLs of the API and of the embedded Clerk.
-//
-//go:embed web/dev.txt
-var devBanner string
 
 // maxBodyBytes bounds a request body. The longest GraphQL document with its variables takes a few kilobytes.
 const maxBodyBytes = 64 << 10
@@ -86,33 +80,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
-func dev(ctx context.Context, cfg config.Dev, stdout, stderr io.Writer) error {
-	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == "json")
-	clerk, err := startClerk(clerkemu.Options{Addr: cfg.EmulatorAddr, Logger: log})
-	if err != nil {
-		return err
-	}
-	log.WarnContext(ctx, "handles are sealed with a random key: they stop working when this process ends")
-	err = api{
-		clerkURL:     clerk.APIURL(),
-		secretKey:    secret.New(clerk.SecretKey()),
-		issuer:       clerk.Issuer(),
-		codeAttempts: clerkemu.DefaultCodeAttempts,
-		handleKeys:   [][]byte{seal.RandomKey()},
-		flows:        cfg.Flows,
-		open:         true,
-	}.serve(ctx, cfg.HTTP, log, func(url string) {
-		fmt.Fprintf(stdout, devBanner, url, clerk.URL())
-	})
-	return errors.Join(err, clerk.Close())
-}
-
 func serve(ctx context.Context, cfg config.Serve, stderr io.Writer) error {
 	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == "json")
 	return api{
-		clerkURL:     cfg.ClerkAPIURL,
-		secretKey:    cfg.ClerkSecretKey,
-		issuer:       strings.TrimRight(cfg.ClerkFrontendAPIURL, "/"),
+		clerk:        cfg.Clerk,
 		codeAttempts: cfg.CodeAttempts,
 		handleKeys:   cfg.Keys(),
 		flows:        cfg.Flows,
@@ -122,31 +93,10 @@ func serve(ctx context.Context, cfg config.Serve, stderr io.Writer) error {
 	})
 }
 
-func emulator(ctx context.Context, cfg config.Emulator, stdout, stderr io.Writer) error {
-	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == "json")
-	clerk, err := startClerk(clerkemu.Options{Addr: cfg.Addr, Production: cfg.Production, Logger: log})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "CLERK_API_URL=%s\nCLERK_SECRET_KEY=%s\nMailbox: %s/mailbox\n", clerk.APIURL(), clerk.SecretKey(), clerk.URL())
-	<-ctx.Done()
-	return clerk.Close()
-}
-
-func startClerk(opts clerkemu.Options) (*clerkemu.Server, error) {
-	clerk, err := clerkemu.New(opts)
-	if err != nil {
-		return nil, err
-	}
-	return clerk, clerk.Start()
-}
-
 // api is what the API is made of.
 type api struct {
-	clerkURL     string
-	secretKey    secret.String
-	issuer       string // empty: Clerk is asked
-	codeAttempts int    // 0: unknown
+	clerk        config.Clerk
+	codeAttempts int // 0: unknown
 	handleKeys   [][]byte
 	flows        config.Flows
 	open         bool // adds the Playground and introspection
@@ -159,16 +109,18 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 		return err
 	}
 	service, err := clerksvc.New(clerksvc.Config{
-		API:               clerksvc.NewAPI(clerksvc.APIConfig{URL: a.clerkURL, SecretKey: a.secretKey, Timeout: a.flows.ClerkTimeout}),
+		API:               backendAPI(a.clerk, a.flows.ClerkTimeout),
+		FrontendAPI:       frontendAPI(a.clerk, a.flows.ClerkTimeout),
 		Keys:              keyring,
 		Logger:            log,
 		Now:               time.Now,
-		SessionMode:       clerksvc.SessionMode(a.flows.SessionMode).Resolve(a.secretKey),
+		SessionMode:       clerksvc.SessionMode(a.flows.SessionMode).Resolve(a.clerk.ClerkSecretKey),
 		PasswordPolicy:    clerksvc.DefaultPasswordPolicy(),
 		Timeout:           a.flows.MutationTimeout,
-		Issuer:            a.issuer,
+		Issuer:            issuer(a.clerk),
 		AuthorizedParties: a.flows.AuthorizedParties,
 		CodeAttempts:      a.codeAttempts,
+		CheckNewDevices:   a.flows.NewDeviceCheck == "email_code",
 	})
 	if err != nil {
 		return err
@@ -178,7 +130,11 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	router := chi.NewRouter()
 	router.Use(middleware.Stack(middleware.Options{Logger: log, TrustedProxies: cfg.TrustedProxies, MaxBodyBytes: maxBodyBytes})...)
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	router.Handle("/graphql", graph.NewHandler(executable, graph.Options{Logger: log, Introspection: a.open}))
+	handler := graph.NewHandler(executable, graph.Options{Logger: log, Introspection: a.open, SameOrigin: a.flows.SessionCookies})
+	if a.flows.SessionCookies {
+		handler = cookies.Handler(handler)
+	}
+	router.Handle("/graphql", handler)
 	if a.open {
 		router.Get("/", playground.Handler("ClerkQL", "/graphql"))
 	}

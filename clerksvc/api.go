@@ -42,18 +42,23 @@ type APIConfig struct {
 
 // NewAPI returns an API for one Clerk instance. It makes no call.
 func NewAPI(cfg APIConfig) *API {
+	return &API{backend: clerk.NewBackend(&clerk.BackendConfig{
+		HTTPClient: newHTTPClient(cfg.Timeout),
+		URL:        clerk.String(cfg.URL),
+		Key:        clerk.String(cfg.SecretKey.Reveal()),
+	})}
+}
+
+// newHTTPClient returns what Clerk is called with.
+func newHTTPClient(timeout time.Duration) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
-	return &API{backend: clerk.NewBackend(&clerk.BackendConfig{
-		HTTPClient: &http.Client{
-			Timeout:   cfg.Timeout,
-			Transport: boundedTransport{transport},
-			// The Backend API does not redirect. Following one would send the secret key after it.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		URL: clerk.String(cfg.URL),
-		Key: clerk.String(cfg.SecretKey.Reveal()),
-	})}
+	return &http.Client{
+		Timeout:   timeout,
+		Transport: boundedTransport{transport},
+		// Clerk does not redirect these calls. Following one would send secrets after it.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // boundedTransport keeps from the SDK what it does not expect: a body without end, which it would read whole; a

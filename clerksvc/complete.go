@@ -4,23 +4,38 @@ import (
 	"context"
 	"time"
 
-	"github.com/go-jose/go-jose/v4/jwt"
-
 	"clerkql/internal/secret"
 )
+
+// Client is who asks, as far as Clerk may know.
+type Client struct {
+	// IP is the client's address. Clerk's Frontend API counts sign-ins by it.
+	IP string
+	// UserAgent is what the client calls itself. Clerk lists it with the session.
+	UserAgent string
+}
 
 // SignedIn is the success of every flow that signs in. Exactly one of Session and Ticket is set, by session mode.
 type SignedIn struct {
 	UserID  string
 	Session *Session
 	Ticket  *Ticket
+	// Device is set where new devices are checked and more than a password was proved.
+	Device *Device
 }
 
 // Session is a session at Clerk with a token for it.
 type Session struct {
 	ID        string
 	ExpiresAt time.Time
-	Token     secret.String
+	SessionToken
+	// RefreshToken is what RefreshSession and SignOut want to know.
+	RefreshToken string
+}
+
+// SessionToken is a session token of Clerk's.
+type SessionToken struct {
+	Token secret.String
 	// TokenExpiresAt is when Token stops being good, which is long before the session ends.
 	TokenExpiresAt time.Time
 }
@@ -31,29 +46,42 @@ type Ticket struct {
 	ExpiresAt time.Time
 }
 
-// ticketLife is how long a ticket can be redeemed. It passes every check at Clerk, so it lives just long enough
-// to get there.
-const ticketLife = time.Minute
+// Device is what makes a device a known one.
+type Device struct {
+	Token     string
+	ExpiresAt time.Time
+}
 
-// SecondFactor is a second factor. Its values are those of the enum SecondFactorStrategy in schema.graphqls.
-type SecondFactor string
+// proof is what a flow has proved when it comes to its end. That the first factor was, goes without saying.
+type proof struct {
+	client Client
+	// lookedAt is when the account was read.
+	lookedAt time.Time
+	// emailAddressID is the address that identified the account.
+	emailAddressID string
+	// secondFactor: one of the account's own was proved.
+	secondFactor bool
+	// mailbox: a code that was mailed to the account was entered.
+	mailbox bool
+	// knownDevice: the device has proved more than a password before.
+	knownDevice bool
+}
 
-// The second factors that the Backend API can check.
-const (
-	SecondFactorTOTP       SecondFactor = "TOTP"
-	SecondFactorBackupCode SecondFactor = "BACKUP_CODE"
-)
-
-// complete ends a flow in which everything but the second factor is proved. account must have been read from Clerk in
-// this flow. It is where rules 1 and 6 are kept: no session for who is barred, none without the second factor.
-func (s *Service) complete(ctx context.Context, account *User) (*SignedIn, error) {
+// complete ends a flow in which everything but the second factor is proved, and the second factor where p says so. account
+// must have been read from Clerk at p.lookedAt. It is where rules 1 and 6 are kept: no session for who is barred, none without
+// the second factor.
+func (s *Service) complete(ctx context.Context, account *User, p proof) (*SignedIn, error) {
 	if err := barred(account); err != nil {
 		return nil, err
 	}
-	if needsSecondFactor(account) {
-		return nil, s.secondFactorRequired(account)
+	newDevice := s.checkNewDevices && !p.mailbox && !p.secondFactor && !p.knownDevice
+	switch {
+	case needsSecondFactor(account) && !p.secondFactor:
+		return nil, s.secondFactorRequired(account, p)
+	case !needsSecondFactor(account) && newDevice:
+		return nil, s.emailCodeRequired(account, p)
 	}
-	return s.signIn(ctx, account.ID)
+	return s.signIn(ctx, account.ID, passwordUpdatedAt(account), p)
 }
 
 // needsSecondFactor reports whether an account has a second factor, be it one that the Backend API can't check.
@@ -74,74 +102,28 @@ func barred(u *User) error {
 	}
 }
 
-func (s *Service) secondFactorRequired(account *User) error {
-	handle, err := s.keys.Seal(purposeSecondFactor, secondFactorHandle{UserID: account.ID}, s.now().Add(signInLife))
-	if err != nil {
-		return err
-	}
-	var steps []SecondFactor
-	if account.TOTPEnabled {
-		steps = append(steps, SecondFactorTOTP)
-	}
-	if account.BackupCodeEnabled {
-		steps = append(steps, SecondFactorBackupCode)
-	}
-	return &SecondFactorRequiredError{SignInID: handle, NextSteps: steps}
-}
-
-// signIn makes the session or the ticket. Nothing is checked here: it is called when every proof is there.
-func (s *Service) signIn(ctx context.Context, userID string) (*SignedIn, error) {
-	if s.mode == ModeTicket {
-		ticket, err := s.api.CreateSignInToken(ctx, userID, ticketLife)
+// signIn makes the session or the ticket, and makes the device known if more than a password was proved on it. Nothing is
+// checked here: it is called when every proof is there.
+func (s *Service) signIn(ctx context.Context, userID string, passwordUpdatedAt int64, p proof) (*SignedIn, error) {
+	signedIn := &SignedIn{UserID: userID}
+	if s.checkNewDevices && (p.mailbox || p.secondFactor) {
+		device, err := s.knowDevice(userID, passwordUpdatedAt)
 		if err != nil {
-			return nil, s.outcome(ctx, err)
+			return nil, err
 		}
-		return &SignedIn{UserID: userID, Ticket: &Ticket{Token: ticket.Token, ExpiresAt: s.now().Add(ticketLife)}}, nil
+		signedIn.Device = device
 	}
-	session, err := s.api.CreateSession(ctx, userID)
+	var err error
+	switch s.mode {
+	case ModeTicket:
+		signedIn.Ticket, err = s.issueTicket(ctx, userID)
+	case ModeExchange:
+		signedIn.Session, err = s.exchangeTicket(ctx, userID, p.client)
+	default:
+		signedIn.Session, err = s.createSession(ctx, userID)
+	}
 	if err != nil {
-		return nil, s.outcome(ctx, err)
+		return nil, err
 	}
-	token, err := s.api.CreateSessionToken(ctx, session.ID)
-	if err != nil {
-		return nil, s.endUnusedSession(ctx, session.ID, err)
-	}
-	expires, err := tokenExpiry(token)
-	if err != nil {
-		return nil, s.endUnusedSession(ctx, session.ID, &ClerkError{Operation: "CreateSessionToken", cause: errUnreadable})
-	}
-	return &SignedIn{UserID: userID, Session: &Session{
-		ID:             session.ID,
-		ExpiresAt:      time.UnixMilli(session.ExpireAt).UTC(),
-		Token:          token,
-		TokenExpiresAt: expires,
-	}}, nil
-}
-
-// endUnusedSession ends a session that nobody got a token for, as far as Clerk can be reached, and returns the outcome of
-// what failed.
-func (s *Service) endUnusedSession(ctx context.Context, sessionID string, failed error) error {
-	ctx, cancel := s.begin(ctx) // what failed may have used up the mutation's time
-	defer cancel()
-	if _, err := s.api.RevokeSession(ctx, sessionID); err != nil {
-		_ = s.outcome(ctx, err) // logs it; the user is told what failed first
-	}
-	return s.outcome(ctx, failed)
-}
-
-// tokenExpiry reads when a token that Clerk just gave us expires. Where it came from makes checking its signature
-// needless.
-func tokenExpiry(token secret.String) (time.Time, error) {
-	parsed, err := parseToken(token)
-	if err != nil {
-		return time.Time{}, err
-	}
-	var claims jwt.Claims
-	if err := parsed.UnsafeClaimsWithoutVerification(&claims); err != nil {
-		return time.Time{}, err
-	}
-	if claims.Expiry == nil {
-		return time.Time{}, errUnreadable
-	}
-	return claims.Expiry.Time().UTC(), nil
+	return signedIn, nil
 }

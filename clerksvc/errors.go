@@ -22,8 +22,12 @@ var (
 	ErrAlreadyVerified = errors.New("clerksvc: already verified")
 	// ErrAccountBanned: the account is banned or deprovisioned.
 	ErrAccountBanned = errors.New("clerksvc: account banned")
-	// ErrSessionTokenInvalid: a session token that does not hold.
+	// ErrSessionTokenInvalid: a session token that does not hold, or none.
 	ErrSessionTokenInvalid = errors.New("clerksvc: session token invalid")
+	// ErrSessionEnded: the session of a refresh token is over.
+	ErrSessionEnded = errors.New("clerksvc: session ended")
+	// ErrSessionNotFound: the viewer has no active session with this id.
+	ErrSessionNotFound = errors.New("clerksvc: session not found")
 )
 
 // InvalidInputError lists the fields of an input that are not usable.
@@ -46,7 +50,13 @@ const (
 	FieldInvalidCharacters FieldReason = "INVALID_CHARACTERS"
 	FieldTooLong           FieldReason = "TOO_LONG"
 	FieldInvalidHandle     FieldReason = "INVALID_HANDLE"
+	FieldNotAvailable      FieldReason = "NOT_AVAILABLE"
 )
+
+// invalidField is the *InvalidInputError for one field.
+func invalidField(name string, reason FieldReason) error {
+	return &InvalidInputError{Fields: []InvalidField{{Name: name, Reason: reason}}}
+}
 
 func (e *InvalidInputError) Error() string {
 	return fmt.Sprintf("clerksvc: invalid input %v", e.Fields)
@@ -61,6 +71,11 @@ type PasswordRejectedError struct {
 
 func (e *PasswordRejectedError) Error() string {
 	return fmt.Sprintf("clerksvc: password rejected %v", e.Violations)
+}
+
+// Retryable reports whether the same request may succeed later.
+func Retryable(err error) bool {
+	return errors.As(err, new(*RateLimitedError)) || errors.As(err, new(*UnavailableError))
 }
 
 // InvalidCodeError is a wrong code.
@@ -101,7 +116,7 @@ func (e *AccountLockedError) Error() string { return "clerksvc: account locked" 
 // RateLimitedError is a request, or a code, too many.
 type RateLimitedError struct {
 	RetryAfter time.Duration
-	// SignInID is the handle to go on with where a reset code was accepted already; empty elsewhere.
+	// SignInID is the handle to go on with where a code was accepted already; empty elsewhere.
 	SignInID string
 }
 
@@ -110,7 +125,7 @@ func (e *RateLimitedError) Error() string { return "clerksvc: rate limited" }
 // UnavailableError is a Clerk that can't be reached or used.
 type UnavailableError struct {
 	RetryAfter time.Duration
-	// SignInID is the handle to go on with where a reset code was accepted already; empty elsewhere.
+	// SignInID is the handle to go on with where a code was accepted already; empty elsewhere.
 	SignInID string
 	cause    error
 }

@@ -13,6 +13,8 @@ const (
 	purposeVerification  seal.Purpose = "verification"
 	purposePasswordReset seal.Purpose = "password_reset"
 	purposeSecondFactor  seal.Purpose = "second_factor"
+	purposeRefresh       seal.Purpose = "refresh"
+	purposeDevice        seal.Purpose = "device"
 )
 
 // Lives of the handles.
@@ -26,6 +28,11 @@ const (
 	// freshLife is how long the account behind a first code is taken to be as it was created. Clerk sends a second code to
 	// an address after 30 seconds at the earliest (error code verification_code_too_many_requests).
 	freshLife = 30 * time.Second
+	// lookLife is how long what was read of an account is taken to be so still, where Clerk itself asks again whether the user is
+	// barred before there is a session.
+	lookLife = 30 * time.Second
+	// deviceLife is how long a device is known.
+	deviceLife = 90 * 24 * time.Hour
 )
 
 // emailAddressHandle is what an emailAddressId carries. It is given only to who has just proved the account's
@@ -33,6 +40,8 @@ const (
 type emailAddressHandle struct {
 	UserID         string `json:"u"`
 	EmailAddressID string `json:"a"`
+	// PasswordUpdatedAt is when the password that was proved was set, in Unix milliseconds.
+	PasswordUpdatedAt int64 `json:"p"`
 }
 
 // verificationHandle is what a verificationId carries.
@@ -57,9 +66,39 @@ type passwordResetHandle struct {
 	ProvedUntil int64 `json:"t,omitempty"`
 }
 
-// secondFactorHandle is what the signInId of a sign-in that lacks its second factor carries.
+// secondFactorHandle is what the signInId of a sign-in carries in which everything but the second factor is proved. Nothing else
+// makes one, so to hold it is to have proved the first factor.
 type secondFactorHandle struct {
+	// ID names the sign-in, however many handles it has had.
+	ID     string `json:"i"`
 	UserID string `json:"u"`
+	// PasswordUpdatedAt is when the password was set that the account had when the first factor was proved, in Unix
+	// milliseconds. The handle dies with that password.
+	PasswordUpdatedAt int64 `json:"p"`
+	// LookedAt is when the account was read last, in Unix seconds.
+	LookedAt int64 `json:"l"`
+	// EmailAddressID is set if the second factor is a code to this address, because the account has none of its own and the
+	// device is new.
+	EmailAddressID string `json:"a,omitempty"`
+	// VerificationID names that code once it was sent.
+	VerificationID string `json:"v,omitempty"`
+	// ExpiresAt is when the handle ends, in Unix seconds, as do all that follow from it.
+	ExpiresAt int64 `json:"e"`
+	// Proved is set when the second factor was accepted, and only making the session failed.
+	Proved bool `json:"t,omitempty"`
+}
+
+// refreshHandle is what a refreshToken carries.
+type refreshHandle struct {
+	UserID    string `json:"u"`
+	SessionID string `json:"s"`
+}
+
+// deviceHandle is what a deviceToken carries.
+type deviceHandle struct {
+	UserID string `json:"u"`
+	// PasswordUpdatedAt is when the password was set that the account had then, in Unix milliseconds.
+	PasswordUpdatedAt int64 `json:"p"`
 }
 
 // open reads a handle that came in the input field name. A handle that is not for this purpose is invalid input; one
@@ -73,6 +112,6 @@ func (s *Service) open(purpose seal.Purpose, name, handle string, into any) erro
 	case errors.Is(err, seal.ErrDecoy):
 		return &InvalidCodeError{}
 	default:
-		return &InvalidInputError{Fields: []InvalidField{{Name: name, Reason: FieldInvalidHandle}}}
+		return invalidField(name, FieldInvalidHandle)
 	}
 }

@@ -16,6 +16,7 @@ const (
 	maxPasswordBytes    = 4096 // of a password to compare with; a new one has the policy's limits
 	codeDigits          = 6
 	maxCodeBytesWritten = 32 // with the spaces that people put into codes
+	maxBackupCodeBytes  = 72 // what Clerk can have hashed of one
 )
 
 // fields checks the fields of one input and collects what is wrong, so that all of it is told at once.
@@ -104,6 +105,20 @@ func (f *fields) code(name string, value secret.String) secret.String {
 		f.reject(name, FieldInvalidFormat)
 	}
 	return secret.New(digits)
+}
+
+// backupCode returns a backup code without the spaces that people put into it. What else it may look like, Clerk knows.
+func (f *fields) backupCode(name string, value secret.String) secret.String {
+	trimmed := strings.Join(strings.Fields(value.Reveal()), "")
+	switch {
+	case trimmed == "":
+		f.reject(name, FieldRequired)
+	case len(value.Reveal()) > maxBackupCodeBytes:
+		f.reject(name, FieldTooLong)
+	case hasControl(trimmed):
+		f.reject(name, FieldInvalidCharacters)
+	}
+	return secret.New(trimmed)
 }
 
 func hasControl(value string) bool { return strings.ContainsFunc(value, unicode.IsControl) }

@@ -140,7 +140,7 @@ var clerkCodes = map[string]clerkCode{
 	"no_password_set":                     {meaning: meansWrongPassword},
 	"totp_incorrect_code":                 {meaning: meansWrongCode},
 	"totp_invalid_length":                 {meaning: meansWrongCode},
-	"totp_disabled":                       {},
+	"totp_disabled":                       {meaning: meansVerificationExpired},
 	"form_code_incorrect":                 {meaning: meansWrongCode},
 	"verification_expired":                {meaning: meansVerificationExpired},
 	"verification_failed":                 {meaning: meansVerificationExpired},
@@ -149,6 +149,21 @@ var clerkCodes = map[string]clerkCode{
 	"verification_strategy_invalid":       {},
 	"verification_status_unknown":         {},
 	"verification_code_too_many_requests": {meaning: meansCodeTooSoon},
+
+	// What the Frontend API has against redeeming a ticket.
+	"native_api_disabled":                   {},
+	"origin_authorization_headers_conflict": {},
+	"host_invalid":                          {},
+	"proxy_request_missing_secret_key":      {},
+	"proxy_request_invalid_secret_key":      {},
+	"session_exists":                        {},
+	"signed_out":                            {},
+	"ticket_expired_code":                   {},
+	"ticket_invalid_code":                   {},
+	"sign_in_token_revoked_code":            {},
+	"sign_in_token_already_used_code":       {},
+	"sign_in_token_cannot_be_used_code":     {},
+	"sign_in_token_not_in_sign_in_code":     {},
 
 	// The account.
 	"resource_not_found":                             {meaning: meansGone},

@@ -102,6 +102,7 @@ func TestOutcomes(t *testing.T) {
 		"verification_expired":                 ErrVerificationExpired,
 		"verification_failed":                  ErrVerificationExpired,
 		"verification_not_sent":                ErrVerificationExpired,
+		"totp_disabled":                        ErrVerificationExpired,
 		"verification_already_verified":        ErrAlreadyVerified,
 		"incorrect_password":                   ErrInvalidCredentials,
 		"no_password_set":                      ErrInvalidCredentials,

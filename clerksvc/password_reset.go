@@ -49,6 +49,7 @@ func (s *Service) RequestPasswordReset(ctx context.Context, emailAddress string)
 
 // ResetPasswordInput is what ResetPassword needs.
 type ResetPasswordInput struct {
+	Client      Client
 	SignInID    string
 	Code        secret.String
 	NewPassword secret.String
@@ -93,7 +94,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 	} else {
 		account, err = s.resumeReset(ctx, reset, in.NewPassword)
 	}
-	return s.completeReset(ctx, reset, account, err)
+	return s.completeReset(ctx, in.Client, reset, account, err)
 }
 
 // proveReset returns nil if the reset's code is right, and notes it in the handle. One call. Every way in which the code can
@@ -128,10 +129,13 @@ func (s *Service) resumeReset(ctx context.Context, reset passwordResetHandle, ne
 
 // completeReset signs in with an account whose password was reset, or answers for what failed, with a handle to go on with
 // where going on is possible.
-func (s *Service) completeReset(ctx context.Context, reset passwordResetHandle, account *User, err error) (*SignedIn, error) {
+func (s *Service) completeReset(
+	ctx context.Context, client Client, reset passwordResetHandle, account *User, err error,
+) (*SignedIn, error) {
 	var signedIn *SignedIn
 	if err == nil {
-		signedIn, err = s.complete(ctx, account)
+		p := proof{client: client, lookedAt: s.now(), emailAddressID: reset.EmailAddressID, mailbox: true}
+		signedIn, err = s.complete(ctx, account, p)
 	}
 	if err == nil {
 		return signedIn, nil
@@ -144,23 +148,36 @@ func (s *Service) completeReset(ctx context.Context, reset passwordResetHandle, 
 			reset.PasswordUpdatedAt = passwordUpdatedAt(current)
 		}
 	}
-	handle, sealErr := s.keys.Seal(purposePasswordReset, reset, time.Unix(reset.ProvedUntil, 0))
-	if sealErr != nil {
-		return nil, sealErr
-	}
+	return nil, s.resumable(result, func() (string, error) {
+		return s.keys.Seal(purposePasswordReset, reset, time.Unix(reset.ProvedUntil, 0))
+	})
+}
+
+// resumable puts the handle that seal makes into an outcome after which a flow can be gone on with although its code is used up, and
+// returns any other outcome as it is.
+func (s *Service) resumable(result error, seal func() (string, error)) error {
 	var (
-		limited *RateLimitedError
-		down    *UnavailableError
+		rejected *PasswordRejectedError
+		limited  *RateLimitedError
+		down     *UnavailableError
+		signInID *string
 	)
 	switch {
-	case rejected != nil:
-		rejected.SignInID = handle
+	case errors.As(result, &rejected):
+		signInID = &rejected.SignInID
 	case errors.As(result, &limited):
-		limited.SignInID = handle
+		signInID = &limited.SignInID
 	case errors.As(result, &down):
-		down.SignInID = handle
+		signInID = &down.SignInID
+	default:
+		return result
 	}
-	return nil, result
+	handle, err := seal()
+	if err != nil {
+		return err
+	}
+	*signInID = handle
+	return result
 }
 
 func passwordUpdatedAt(u *User) int64 {

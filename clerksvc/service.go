@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,9 @@ const (
 	ModeSession SessionMode = "session"
 	// ModeTicket gives a sign-in token that one of Clerk's own SDKs redeems. It works on every instance.
 	ModeTicket SessionMode = "ticket"
+	// ModeExchange gives a session and its token, for which it redeems a sign-in token itself at Clerk's Frontend API. It works
+	// on every instance whose Native API is on.
+	ModeExchange SessionMode = "exchange"
 )
 
 // Resolve returns the mode itself, or what ModeAuto stands for with this key.
@@ -51,14 +55,16 @@ func (m SessionMode) Resolve(secretKey secret.String) SessionMode {
 	}
 }
 
-// Config is what a Service is made of. All fields but Issuer, AuthorizedParties and CodeAttempts are required.
+// Config is what a Service is made of. API, Keys, Logger, Now, SessionMode, PasswordPolicy and Timeout are required.
 type Config struct {
-	API    *API
-	Keys   *seal.Keyring
-	Logger *slog.Logger
+	API *API
+	// FrontendAPI is required in ModeExchange, and used there alone.
+	FrontendAPI *FrontendAPI
+	Keys        *seal.Keyring
+	Logger      *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
-	// SessionMode is ModeSession or ModeTicket.
+	// SessionMode is ModeSession, ModeTicket or ModeExchange.
 	SessionMode SessionMode
 	// PasswordPolicy is what new passwords are checked against before Clerk is asked.
 	PasswordPolicy PasswordPolicy
@@ -72,39 +78,51 @@ type Config struct {
 	AuthorizedParties []string
 	// CodeAttempts is how many times the Clerk instance lets a code be tried, which Clerk does not tell. 0 is unknown.
 	CodeAttempts int
+	// CheckNewDevices has a sign-in with a password alone ask for a mailed code, unless the device is known.
+	CheckNewDevices bool
 }
 
-// Service runs the flows. It is safe for concurrent use, and keeps nothing but the instance's public keys.
+// Service runs the flows. It is safe for concurrent use, and keeps nothing but the instance's public keys and, for ten minutes,
+// which unfinished sign-ins had their second factor tried.
 type Service struct {
-	api          *API
-	keys         *seal.Keyring
-	tokens       *tokenVerifier
-	log          *slog.Logger
-	now          func() time.Time
-	mode         SessionMode
-	policy       PasswordPolicy
-	timeout      time.Duration
-	codeAttempts int
+	api             *API
+	frontend        *FrontendAPI
+	keys            *seal.Keyring
+	tokens          *tokenVerifier
+	secondFactors   *attemptLimiter
+	log             *slog.Logger
+	now             func() time.Time
+	mode            SessionMode
+	policy          PasswordPolicy
+	timeout         time.Duration
+	codeAttempts    int
+	checkNewDevices bool
 }
 
 // New returns a Service. It makes no call. The error names a field of cfg that can't be.
 func New(cfg Config) (*Service, error) {
-	if cfg.SessionMode != ModeSession && cfg.SessionMode != ModeTicket {
-		return nil, fmt.Errorf("clerksvc: session mode %q is neither %q nor %q", cfg.SessionMode, ModeSession, ModeTicket)
+	if !slices.Contains([]SessionMode{ModeSession, ModeTicket, ModeExchange}, cfg.SessionMode) {
+		return nil, fmt.Errorf("clerksvc: there is no session mode %q", cfg.SessionMode)
+	}
+	if cfg.SessionMode == ModeExchange && cfg.FrontendAPI == nil {
+		return nil, errors.New("clerksvc: session mode exchange needs the FrontendAPI")
 	}
 	if cfg.API == nil || cfg.Keys == nil || cfg.Logger == nil || cfg.Now == nil || cfg.Timeout <= 0 {
 		return nil, errors.New("clerksvc: API, Keys, Logger, Now and Timeout are required")
 	}
 	return &Service{
-		api:          cfg.API,
-		keys:         cfg.Keys,
-		tokens:       newTokenVerifier(cfg),
-		log:          cfg.Logger,
-		now:          cfg.Now,
-		mode:         cfg.SessionMode,
-		policy:       cfg.PasswordPolicy,
-		timeout:      cfg.Timeout,
-		codeAttempts: cfg.CodeAttempts,
+		api:             cfg.API,
+		frontend:        cfg.FrontendAPI,
+		keys:            cfg.Keys,
+		tokens:          newTokenVerifier(cfg),
+		secondFactors:   newAttemptLimiter(cfg.Now),
+		log:             cfg.Logger,
+		now:             cfg.Now,
+		mode:            cfg.SessionMode,
+		policy:          cfg.PasswordPolicy,
+		timeout:         cfg.Timeout,
+		codeAttempts:    cfg.CodeAttempts,
+		checkNewDevices: cfg.CheckNewDevices,
 	}, nil
 }
 

@@ -10,11 +10,14 @@ import (
 
 // SignInInput is what SignIn needs.
 type SignInInput struct {
+	Client   Client
 	Email    string
 	Password secret.String
+	// DeviceToken is that of an earlier SignedIn, or empty.
+	DeviceToken string
 }
 
-// SignIn signs in with address and password. Four calls, three in ticket mode.
+// SignIn signs in with address and password. Four calls, three in ticket mode, five in exchange mode.
 //
 // Unknown address, wrong password and an account without one answer alike (rule 3), and so they do while Clerk fails:
 // for an unknown address, Clerk is asked about the password of nobody. Whether the account is barred, its address
@@ -33,6 +36,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 		return nil, err
 	}
 
+	lookedAt := s.now()
 	attempt, err := s.api.CreateSignIn(ctx, email)
 	if err != nil {
 		return nil, s.outcome(ctx, err)
@@ -49,13 +53,18 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 	if !verified(attempt.Address) {
 		return nil, s.emailNotVerified(ctx, attempt)
 	}
-	return s.complete(ctx, attempt.User)
+	return s.complete(ctx, attempt.User, proof{
+		client:         in.Client,
+		lookedAt:       lookedAt,
+		emailAddressID: attempt.Address.ID,
+		knownDevice:    s.knownDevice(in.DeviceToken, attempt.User),
+	})
 }
 
 // emailNotVerified mails a code to the address and returns the *EmailNotVerifiedError that carries it. A code that was
 // sent moments ago is still good, but Clerk does not tell its verification any more: then there is only a time to wait.
 func (s *Service) emailNotVerified(ctx context.Context, attempt *SignInAttempt) error {
-	handle, err := s.sealEmailAddress(attempt.User.ID, attempt.Address.ID)
+	handle, err := s.sealEmailAddress(attempt.User, attempt.Address.ID)
 	if err != nil {
 		return err
 	}

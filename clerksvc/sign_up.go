@@ -64,7 +64,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*VerificationRequ
 	if err != nil {
 		return nil, s.signUpOutcome(ctx, err)
 	}
-	handle, err := s.sealEmailAddress(account.ID, address.ID)
+	handle, err := s.sealEmailAddress(account, address.ID)
 	if err != nil {
 		return nil, err
 	}

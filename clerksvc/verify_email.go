@@ -15,6 +15,7 @@ type SentVerification struct {
 
 // VerifyEmailInput is what VerifyEmail needs.
 type VerifyEmailInput struct {
+	Client         Client
 	EmailAddressID string
 	VerificationID string
 	Code           secret.String
@@ -47,14 +48,15 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (*Signed
 		return nil, err
 	}
 	if verification.EmailAddressID != address.EmailAddressID {
-		return nil, &InvalidInputError{Fields: []InvalidField{{Name: "verificationId", Reason: FieldInvalidHandle}}}
+		return nil, invalidField("verificationId", FieldInvalidHandle)
 	}
 
+	p := proof{client: in.Client, lookedAt: s.now(), emailAddressID: address.EmailAddressID, mailbox: true}
 	if s.mode == ModeSession && s.now().Before(time.Unix(verification.FreshUntil, 0)) {
 		if err := s.verify(ctx, verification, code); err != nil {
 			return nil, err
 		}
-		return s.signIn(ctx, address.UserID)
+		return s.signIn(ctx, address.UserID, address.PasswordUpdatedAt, p)
 	}
 
 	account, err := s.api.GetUser(ctx, address.UserID)
@@ -73,7 +75,7 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (*Signed
 	if err := s.verify(ctx, verification, code); err != nil {
 		return nil, err
 	}
-	return s.complete(ctx, account)
+	return s.complete(ctx, account, p)
 }
 
 // verify returns nil if the code is right.
@@ -143,9 +145,10 @@ func (s *Service) sendVerification(ctx context.Context, emailAddressID string, c
 	return &SentVerification{VerificationID: handle, ExpiresAt: expires}, nil
 }
 
-func (s *Service) sealEmailAddress(userID, emailAddressID string) (string, error) {
+func (s *Service) sealEmailAddress(account *User, emailAddressID string) (string, error) {
 	return s.keys.Seal(purposeEmailAddress, emailAddressHandle{
-		UserID:         userID,
-		EmailAddressID: emailAddressID,
+		UserID:            account.ID,
+		EmailAddressID:    emailAddressID,
+		PasswordUpdatedAt: passwordUpdatedAt(account),
 	}, s.now().Add(emailAddressLife))
 }

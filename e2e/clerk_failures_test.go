@@ -19,19 +19,59 @@ func inject(t testing.TB, clerk *clerkemu.Server, fault clerkemu.Fault) {
 	}
 }
 
-// inputs returns one input for every mutation that passes all checks before Clerk is called.
-func (a *api) inputs(t testing.TB, clerk *clerkemu.Server) map[string]map[string]any {
+// step is a mutation with an input that passes all checks before Clerk is called, and what it answers when all is well.
+type step struct {
+	mutation, success string
+	input             map[string]any
+	sessionToken      string // of who sends it; empty: of nobody
+}
+
+// steps returns a step for every mutation, in an order in which all of them succeed.
+func (a *api) steps(t testing.TB, clerk *clerkemu.Server) []step {
 	t.Helper()
 	verify := a.signUp(t, clerk, "verify@example.com", password)
 	resend := a.signUp(t, clerk, "resend@example.com", password)
 	seed(t, clerk, ada())
-	return map[string]map[string]any{
-		"signUp":               {"email": "new@example.com", "password": password},
-		"verifyEmail":          verify,
-		"resendVerification":   {"emailAddressId": resend["emailAddressId"]},
-		"signIn":               {"email": email, "password": password},
-		"requestPasswordReset": {"email": email},
-		"resetPassword":        a.reset(t, clerk, email, newPassword),
+	seed(t, clerk, clerkemu.UserSeed{EmailAddress: "totp@example.com", Password: password, TOTPSecret: totpSecret})
+	unfinished := a.want(t, "SecondFactorRequired", "signIn", map[string]any{"email": "totp@example.com", "password": password})
+	seed(t, clerk, clerkemu.UserSeed{EmailAddress: "device@example.com", Password: password})
+	newDevice := startAPI(t, clerk, "--new-device-check=email_code").
+		want(t, "SecondFactorRequired", "signIn", map[string]any{"email": "device@example.com", "password": password})
+	session := func(email string) member {
+		seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+		return a.want(t, "SessionCreated", "signIn", map[string]any{"email": email, "password": password})
+	}
+	living, ending, mine := session("living@example.com"), session("ending@example.com"), session("mine@example.com")
+	other := a.want(t, "SessionCreated", "signIn", map[string]any{"email": "mine@example.com", "password": password})
+	a.viewer(t, bearer(mine.text("sessionToken"))) // has the server fetch the keys
+	return []step{
+		{"signUp", "VerificationRequired", map[string]any{"email": "new@example.com", "password": password}, ""},
+		{"resendVerification", "VerificationSent", map[string]any{"emailAddressId": resend["emailAddressId"]}, ""},
+		{"verifyEmail", "SessionCreated", verify, ""},
+		{"signIn", "SessionCreated", map[string]any{"email": email, "password": password}, ""},
+		{"requestPasswordReset", "PasswordResetSent", map[string]any{"email": email}, ""},
+		{"resetPassword", "SessionCreated", a.reset(t, clerk, email, newPassword), ""},
+		{"prepareSecondFactor", "SecondFactorPrepared", map[string]any{"signInId": newDevice["signInId"], "strategy": "EMAIL_CODE"}, ""},
+		{"attemptSecondFactor", "SessionCreated", map[string]any{"signInId": unfinished["signInId"], "strategy": "TOTP", "code": totpCode(t, clerk, "totp@example.com")}, ""},
+		{"refreshSession", "SessionRefreshed", map[string]any{"refreshToken": living["refreshToken"]}, ""},
+		{"signOut", "SignedOut", map[string]any{"refreshToken": ending["refreshToken"]}, ""},
+		{"revokeSession", "SessionRevoked", map[string]any{"sessionId": other["sessionId"]}, mine.text("sessionToken")},
+		{"signOutEverywhere", "SignedOutEverywhere", nil, mine.text("sessionToken")},
+	}
+}
+
+// TestEveryMutationHasAStep keeps the list above complete.
+func TestEveryMutationHasAStep(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk)
+	listed := map[string]bool{}
+	for _, step := range a.steps(t, clerk) {
+		listed[step.mutation] = true
+	}
+	for _, field := range contract.schema.Mutation.Fields {
+		if !listed[field.Name] {
+			t.Errorf("%s has no step", field.Name)
+		}
 	}
 }
 
@@ -55,18 +95,18 @@ func TestClerkMisbehaves(t *testing.T) {
 			t.Parallel()
 			clerk := clerkemu.RunT(t)
 			a := startAPI(t, clerk, "--clerk-timeout=500ms")
-			inputs := a.inputs(t, clerk)
+			steps := a.steps(t, clerk)
 			fault.fault.Operation = "*"
 			inject(t, clerk, fault.fault)
-			for mutation, input := range inputs {
-				if mutation == "resetPassword" && fault.fault.Status == http.StatusTeapot {
+			for _, step := range steps {
+				if step.mutation == "resetPassword" && fault.fault.Status == http.StatusTeapot {
 					// It may be about this one account, and is told as if there were none.
-					a.want(t, "InvalidCode", mutation, input)
+					a.want(t, "InvalidCode", step.mutation, step.input)
 					continue
 				}
-				result := a.want(t, fault.want, mutation, input)
+				result := a.wantAs(t, step.sessionToken, fault.want, step.mutation, step.input)
 				if result["retryAfterSeconds"] != fault.wait {
-					t.Errorf("%s: wait %v, want %v", mutation, result["retryAfterSeconds"], fault.wait)
+					t.Errorf("%s: wait %v, want %v", step.mutation, result["retryAfterSeconds"], fault.wait)
 				}
 			}
 			if fault.want == "ServiceUnavailable" {
@@ -74,15 +114,8 @@ func TestClerkMisbehaves(t *testing.T) {
 			}
 			// And when Clerk is well again, everything goes on.
 			clerk.ClearFaults()
-			for _, row := range []struct{ mutation, success string }{
-				{"signUp", "VerificationRequired"},
-				{"resendVerification", "VerificationSent"},
-				{"verifyEmail", "SessionCreated"},
-				{"signIn", "SessionCreated"},
-				{"requestPasswordReset", "PasswordResetSent"},
-				{"resetPassword", "SessionCreated"},
-			} {
-				a.want(t, row.success, row.mutation, inputs[row.mutation])
+			for _, step := range steps {
+				a.wantAs(t, step.sessionToken, step.success, step.mutation, step.input)
 			}
 		})
 	}
@@ -90,10 +123,10 @@ func TestClerkMisbehaves(t *testing.T) {
 
 func TestAKeyThatClerkRefuses(t *testing.T) {
 	clerk := clerkemu.RunT(t)
-	inputs := startAPI(t, clerk).inputs(t, clerk)
+	steps := startAPI(t, clerk).steps(t, clerk)
 	a := startAPI(t, clerk, "--clerk-secret-key=sk_test_of_another_instance")
-	for mutation, input := range inputs {
-		a.want(t, "ServiceUnavailable", mutation, input)
+	for _, step := range steps {
+		a.wantAs(t, step.sessionToken, "ServiceUnavailable", step.mutation, step.input)
 	}
 	a.logged(t, "clerk_key_invalid")
 	if strings.Contains(a.log.String(), `"clerk_trace_id":""`) {
@@ -107,12 +140,12 @@ func TestAKeyThatClerkRefuses(t *testing.T) {
 func TestClerkDown(t *testing.T) {
 	clerk := clerkemu.RunT(t)
 	a := startAPI(t, clerk)
-	inputs := a.inputs(t, clerk)
+	steps := a.steps(t, clerk)
 	if err := clerk.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for mutation, input := range inputs {
-		a.want(t, "ServiceUnavailable", mutation, input)
+	for _, step := range steps {
+		a.wantAs(t, step.sessionToken, "ServiceUnavailable", step.mutation, step.input)
 	}
 }
 

@@ -53,6 +53,7 @@ func (a *api) send(ctx context.Context, body string, header http.Header) (answer
 		return answer{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
 	for name, values := range header {
 		req.Header[name] = values
 	}
@@ -95,7 +96,17 @@ func (a *api) query(t testing.TB, document string, variables map[string]any, hea
 // do runs a mutation and returns the member that it ended with. A GraphQL error fails the test.
 func (a *api) do(t testing.TB, mutation string, input map[string]any) member {
 	t.Helper()
-	got := a.query(t, contract.document(mutation), map[string]any{"input": input}, nil)
+	return a.doAs(t, "", mutation, input)
+}
+
+// doAs is do with a session token, unless it is empty.
+func (a *api) doAs(t testing.TB, sessionToken, mutation string, input map[string]any) member {
+	t.Helper()
+	var header http.Header
+	if sessionToken != "" {
+		header = bearer(sessionToken)
+	}
+	got := a.query(t, contract.document(mutation), map[string]any{"input": input}, header)
 	if len(got.Errors) > 0 || got.Status != http.StatusOK {
 		t.Fatalf("%s: status %d: %s", mutation, got.Status, got.Raw)
 	}
@@ -112,7 +123,7 @@ func (a *api) do(t testing.TB, mutation string, input map[string]any) member {
 // secretFields are those whose values must not be in any log.
 var secretFields = []string{
 	"email", "password", "newPassword", "code", "emailAddressId", "verificationId", "signInId", "resumeSignInId",
-	"sessionToken", "ticket",
+	"sessionToken", "ticket", "refreshToken", "deviceToken",
 }
 
 // remember keeps the secrets of an input or a result, for stop to look for in the log.
@@ -133,7 +144,13 @@ func (a *api) remember(values map[string]any) {
 // want runs a mutation and fails the test unless it ends with this member.
 func (a *api) want(t testing.TB, typename, mutation string, input map[string]any) member {
 	t.Helper()
-	result := a.do(t, mutation, input)
+	return a.wantAs(t, "", typename, mutation, input)
+}
+
+// wantAs is want with a session token.
+func (a *api) wantAs(t testing.TB, sessionToken, typename, mutation string, input map[string]any) member {
+	t.Helper()
+	result := a.doAs(t, sessionToken, mutation, input)
 	if result.typename() != typename {
 		t.Fatalf("%s answered %v, want %s", mutation, result, typename)
 	}

@@ -44,7 +44,11 @@ func (c *publicContract) mutation(name string) (*ast.FieldDefinition, []*ast.Def
 func (c *publicContract) document(mutation string) string {
 	field, members := c.mutation(mutation)
 	var b strings.Builder
-	fmt.Fprintf(&b, "mutation Test($input: %s) { result: %s(input: $input) { __typename", field.Arguments[0].Type, mutation)
+	if len(field.Arguments) == 0 {
+		fmt.Fprintf(&b, "mutation Test { result: %s { __typename", mutation)
+	} else {
+		fmt.Fprintf(&b, "mutation Test($input: %s) { result: %s(input: $input) { __typename", field.Arguments[0].Type, mutation)
+	}
 	for _, member := range members {
 		fmt.Fprintf(&b, " ... on %s%s", member.Name, c.selection(member))
 	}

@@ -26,6 +26,7 @@ import (
 	_ "clerkql/graph"
 	_ "clerkql/graph/generated"
 	_ "clerkql/internal/config"
+	_ "clerkql/internal/cookies"
 	_ "clerkql/internal/httpserver"
 	_ "clerkql/internal/middleware"
 	_ "clerkql/internal/telemetry"
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 	}
 	contract = readContract()
 	// As the imports above: go test notices which files a test reads.
-	for _, source := range []string{"../server.go", "../web/dev.txt"} {
+	for _, source := range []string{"../server.go", "../clerk.go", "../dev.go", "../web/dev.txt"} {
 		if _, err := os.ReadFile(source); err != nil {
 			panic(err)
 		}

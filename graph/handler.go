@@ -26,12 +26,14 @@ type Options struct {
 	Logger *slog.Logger
 	// Introspection lets clients ask for the schema.
 	Introspection bool
+	// SameOrigin refuses what a page of another origin has a browser send, as there are cookies that the browser adds.
+	SameOrigin bool
 }
 
 // NewHandler serves a schema with its resolvers.
 func NewHandler(schema graphql.ExecutableSchema, opts Options) http.Handler {
 	server := handler.New(schema)
-	server.AddTransport(transport{})
+	server.AddTransport(newTransport(opts.SameOrigin))
 	server.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
 	server.SetParserTokenLimit(parserTokenLimit)
 	server.Use(oneMutation{})

@@ -16,7 +16,17 @@ import (
 
 // transport is GraphQL over HTTP (the specification of that name): POST with a JSON body for everything, GET for queries.
 // gqlgen's own transports repeat a body that they can't read, password and all, in their error.
-type transport struct{}
+type transport struct {
+	// origins finds out whether a page of another origin had a browser send the request. It may be nil.
+	origins *http.CrossOriginProtection
+}
+
+func newTransport(sameOrigin bool) transport {
+	if !sameOrigin {
+		return transport{}
+	}
+	return transport{origins: http.NewCrossOriginProtection()}
+}
 
 var _ graphql.Transport = transport{}
 
@@ -30,8 +40,12 @@ const (
 func (transport) Supports(*http.Request) bool { return true }
 
 // Do implements [graphql.Transport].
-func (transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (t transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	answer := answerer{w: w, r: r, exec: exec, media: negotiate(r.Header.Get("Accept"))}
+	if t.origins != nil && t.origins.Check(r) != nil {
+		answer.fault(requestFault{http.StatusForbidden, "Pages of other origins can't send this."})
+		return
+	}
 	params, fault := readParams(r)
 	if fault != nil {
 		answer.fault(*fault)

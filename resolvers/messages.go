@@ -12,6 +12,8 @@ func fieldMessage(reason clerksvc.FieldReason) string {
 		return "This is too long."
 	case clerksvc.FieldInvalidHandle:
 		return "This is not an id that was given out for this step. Begin again."
+	case clerksvc.FieldNotAvailable:
+		return "This is none of the choices."
 	case clerksvc.FieldInvalidFormat:
 		return "This does not have the right form."
 	default:

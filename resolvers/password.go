@@ -18,11 +18,12 @@ func (m mutation) RequestPasswordReset(ctx context.Context, input model.RequestP
 // ResetPassword resolves Mutation.resetPassword.
 func (m mutation) ResetPassword(ctx context.Context, input model.ResetPasswordInput) (model.ResetPasswordResult, error) {
 	signedIn, err := m.service.ResetPassword(ctx, clerksvc.ResetPasswordInput{
+		Client:      client(ctx),
 		SignInID:    input.SignInID,
 		Code:        input.Code,
 		NewPassword: input.NewPassword,
 	})
-	return result(ctx, m.log, err, func() model.ResetPasswordResult { return sessionMember(signedIn) })
+	return result(ctx, m.log, err, func() model.ResetPasswordResult { return sessionMember(ctx, signedIn) })
 }
 
 // PasswordPolicy resolves Query.passwordPolicy.

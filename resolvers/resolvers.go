@@ -26,6 +26,11 @@ func (r *Root) Mutation() generated.MutationResolver { return mutation{r} }
 // Query implements [generated.ResolverRoot].
 func (r *Root) Query() generated.QueryResolver { return query{r} }
 
+// Viewer implements [generated.ResolverRoot].
+func (r *Root) Viewer() generated.ViewerResolver { return viewer{r} }
+
 type mutation struct{ *Root }
 
 type query struct{ *Root }
+
+type viewer struct{ *Root }

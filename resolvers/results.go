@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"clerkql/clerksvc"
@@ -68,7 +69,7 @@ func memberFor(err error) model.UserError {
 			Message:           "Too many requests. Wait a moment before trying again.",
 			Code:              model.ErrorCodeRateLimited,
 			RetryAfterSeconds: seconds(limited.RetryAfter),
-			ResumeSignInID:    optionalHandle(limited.SignInID),
+			ResumeSignInID:    optionalText(limited.SignInID),
 		}
 	case errors.As(err, &down):
 		return unavailable(down)
@@ -109,6 +110,21 @@ func plainMember(err error) model.UserError {
 			Message: "This account may not sign in.",
 			Code:    model.ErrorCodeAccountBanned,
 		}
+	case errors.Is(err, clerksvc.ErrSessionEnded):
+		return model.SessionEnded{
+			Message: "You are signed out. Sign in again.",
+			Code:    model.ErrorCodeSessionEnded,
+		}
+	case errors.Is(err, clerksvc.ErrSessionTokenInvalid):
+		return model.NotSignedIn{
+			Message: "You are not signed in, or no longer.",
+			Code:    model.ErrorCodeNotSignedIn,
+		}
+	case errors.Is(err, clerksvc.ErrSessionNotFound):
+		return model.SessionNotFound{
+			Message: "There is no such session.",
+			Code:    model.ErrorCodeSessionNotFound,
+		}
 	default:
 		return nil
 	}
@@ -119,7 +135,7 @@ func unavailable(err *clerksvc.UnavailableError) model.ServiceUnavailable {
 		Message:           "This can't be done right now. Try again in a moment.",
 		Code:              model.ErrorCodeServiceUnavailable,
 		RetryAfterSeconds: seconds(err.RetryAfter),
-		ResumeSignInID:    optionalHandle(err.SignInID),
+		ResumeSignInID:    optionalText(err.SignInID),
 	}
 }
 
@@ -142,7 +158,7 @@ func passwordRejected(err *clerksvc.PasswordRejectedError) model.PasswordRejecte
 	member := model.PasswordRejected{
 		Message:  "This password can't be used. Choose another.",
 		Code:     model.ErrorCodePasswordRejected,
-		SignInID: optionalHandle(err.SignInID),
+		SignInID: optionalText(err.SignInID),
 	}
 	for _, rule := range err.Violations {
 		member.Violations = append(member.Violations, model.PasswordViolation{
@@ -170,10 +186,13 @@ func emailNotVerified(err *clerksvc.EmailNotVerifiedError) model.EmailNotVerifie
 
 func secondFactorRequired(err *clerksvc.SecondFactorRequiredError) model.SecondFactorRequired {
 	member := model.SecondFactorRequired{
-		Message:   "This account has a second factor.",
+		Message:   "This account has a second factor. Enter its code.",
 		Code:      model.ErrorCodeSecondFactorRequired,
 		SignInID:  &err.SignInID,
 		NextSteps: []model.SecondFactorStrategy{},
+	}
+	if slices.Contains(err.NextSteps, clerksvc.SecondFactorEmailCode) {
+		member.Message = "This device is new here. Have a code mailed to your address, and enter it."
 	}
 	for _, step := range err.NextSteps {
 		member.NextSteps = append(member.NextSteps, model.SecondFactorStrategy(step))
@@ -181,11 +200,11 @@ func secondFactorRequired(err *clerksvc.SecondFactorRequiredError) model.SecondF
 	return member
 }
 
-func optionalHandle(handle string) *string {
-	if handle == "" {
+func optionalText(text string) *string {
+	if text == "" {
 		return nil
 	}
-	return &handle
+	return &text
 }
 
 // seconds rounds a wait up to whole seconds, at least one.

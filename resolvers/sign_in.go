@@ -5,10 +5,16 @@ import (
 
 	"clerkql/clerksvc"
 	"clerkql/graph/model"
+	"clerkql/internal/cookies"
 )
 
 // SignIn resolves Mutation.signIn.
 func (m mutation) SignIn(ctx context.Context, input model.SignInInput) (model.SignInResult, error) {
-	signedIn, err := m.service.SignIn(ctx, clerksvc.SignInInput{Email: input.Email, Password: input.Password})
-	return result(ctx, m.log, err, func() model.SignInResult { return sessionMember(signedIn) })
+	signedIn, err := m.service.SignIn(ctx, clerksvc.SignInInput{
+		Client:      client(ctx),
+		Email:       input.Email,
+		Password:    input.Password,
+		DeviceToken: fromInput(ctx, input.DeviceToken, cookies.Device),
+	})
+	return result(ctx, m.log, err, func() model.SignInResult { return sessionMember(ctx, signedIn) })
 }

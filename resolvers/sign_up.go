@@ -28,11 +28,12 @@ func (m mutation) SignUp(ctx context.Context, input model.SignUpInput) (model.Si
 // VerifyEmail resolves Mutation.verifyEmail.
 func (m mutation) VerifyEmail(ctx context.Context, input model.VerifyEmailInput) (model.VerifyEmailResult, error) {
 	signedIn, err := m.service.VerifyEmail(ctx, clerksvc.VerifyEmailInput{
+		Client:         client(ctx),
 		EmailAddressID: input.EmailAddressID,
 		VerificationID: input.VerificationID,
 		Code:           input.Code,
 	})
-	return result(ctx, m.log, err, func() model.VerifyEmailResult { return sessionMember(signedIn) })
+	return result(ctx, m.log, err, func() model.VerifyEmailResult { return sessionMember(ctx, signedIn) })
 }
 
 // ResendVerification resolves Mutation.resendVerification.

@@ -3,37 +3,65 @@ package resolvers
 import (
 	"context"
 	"errors"
-	"strings"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"clerkql/clerksvc"
 	"clerkql/graph/model"
-	"clerkql/internal/secret"
 )
 
 // Viewer resolves Query.viewer.
 func (q query) Viewer(ctx context.Context) (*model.Viewer, error) {
-	header := graphql.GetOperationContext(ctx).Headers.Get("Authorization")
-	if header == "" {
+	token, sent := sessionToken(ctx)
+	if !sent {
 		return nil, nil
 	}
-	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return nil, viewerError(clerksvc.ErrSessionTokenInvalid)
-	}
-	viewer, err := q.service.Viewer(ctx, secret.New(strings.TrimSpace(token)))
+	viewer, err := q.service.Viewer(ctx, token)
 	if err != nil {
 		return nil, viewerError(err)
 	}
 	return &model.Viewer{UserID: viewer.UserID, SessionID: viewer.SessionID, ExpiresAt: viewer.ExpiresAt}, nil
 }
 
+// Sessions resolves Viewer.sessions.
+func (v viewer) Sessions(ctx context.Context, obj *model.Viewer) ([]model.Session, error) {
+	token, _ := sessionToken(ctx)
+	sessions, err := v.service.Sessions(ctx, token)
+	if err != nil {
+		return nil, viewerError(err)
+	}
+	list := []model.Session{}
+	for _, session := range sessions {
+		list = append(list, model.Session{
+			SessionID:    session.ID,
+			Current:      session.ID == obj.SessionID,
+			Device:       sessionDevice(session.Device),
+			CreatedAt:    session.CreatedAt,
+			LastActiveAt: session.LastActiveAt,
+			ExpiresAt:    session.ExpiresAt,
+		})
+	}
+	return list, nil
+}
+
+func sessionDevice(device *clerksvc.SessionDevice) *model.SessionDevice {
+	if device == nil {
+		return nil
+	}
+	return &model.SessionDevice{
+		Type:      optionalText(device.Type),
+		Mobile:    device.Mobile,
+		Browser:   optionalText(device.Browser),
+		IPAddress: optionalText(device.IPAddress),
+		City:      optionalText(device.City),
+		Country:   optionalText(device.Country),
+	}
+}
+
 // viewerError returns the GraphQL error for a viewer who can't be told.
 func viewerError(err error) error {
-	public := &gqlerror.Error{Err: err, Message: "Clerk can't be asked for its signing keys right now."}
+	public := &gqlerror.Error{Err: err, Message: "Clerk can't be asked right now."}
 	errcode.Set(public, string(model.ErrorCodeServiceUnavailable))
 	if errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
 		public.Message = "The session token in the Authorization header is not valid, or no longer valid."

@@ -33,6 +33,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Viewer() ViewerResolver
 }
 
 type DirectiveRoot struct {
@@ -93,12 +94,23 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		AttemptSecondFactor  func(childComplexity int, input model.AttemptSecondFactorInput) int
+		PrepareSecondFactor  func(childComplexity int, input model.PrepareSecondFactorInput) int
+		RefreshSession       func(childComplexity int, input *model.RefreshSessionInput) int
 		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
 		ResendVerification   func(childComplexity int, input model.ResendVerificationInput) int
 		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
+		RevokeSession        func(childComplexity int, input model.RevokeSessionInput) int
 		SignIn               func(childComplexity int, input model.SignInInput) int
+		SignOut              func(childComplexity int, input *model.SignOutInput) int
+		SignOutEverywhere    func(childComplexity int) int
 		SignUp               func(childComplexity int, input model.SignUpInput) int
 		VerifyEmail          func(childComplexity int, input model.VerifyEmailInput) int
+	}
+
+	NotSignedIn struct {
+		Code    func(childComplexity int) int
+		Message func(childComplexity int) int
 	}
 
 	PasswordPolicy struct {
@@ -141,6 +153,11 @@ type ComplexityRoot struct {
 		RetryAfterSeconds func(childComplexity int) int
 	}
 
+	SecondFactorPrepared struct {
+		ExpiresAt func(childComplexity int) int
+		SignInID  func(childComplexity int) int
+	}
+
 	SecondFactorRequired struct {
 		Code      func(childComplexity int) int
 		Message   func(childComplexity int) int
@@ -155,23 +172,73 @@ type ComplexityRoot struct {
 		RetryAfterSeconds func(childComplexity int) int
 	}
 
+	Session struct {
+		CreatedAt    func(childComplexity int) int
+		Current      func(childComplexity int) int
+		Device       func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		LastActiveAt func(childComplexity int) int
+		SessionID    func(childComplexity int) int
+	}
+
 	SessionCreated struct {
+		DeviceToken      func(childComplexity int) int
 		ExpiresAt        func(childComplexity int) int
+		RefreshToken     func(childComplexity int) int
 		SessionExpiresAt func(childComplexity int) int
 		SessionID        func(childComplexity int) int
 		SessionToken     func(childComplexity int) int
 		UserID           func(childComplexity int) int
 	}
 
+	SessionDevice struct {
+		Browser   func(childComplexity int) int
+		City      func(childComplexity int) int
+		Country   func(childComplexity int) int
+		IPAddress func(childComplexity int) int
+		Mobile    func(childComplexity int) int
+		Type      func(childComplexity int) int
+	}
+
+	SessionEnded struct {
+		Code    func(childComplexity int) int
+		Message func(childComplexity int) int
+	}
+
+	SessionNotFound struct {
+		Code    func(childComplexity int) int
+		Message func(childComplexity int) int
+	}
+
+	SessionRefreshed struct {
+		ExpiresAt    func(childComplexity int) int
+		SessionID    func(childComplexity int) int
+		SessionToken func(childComplexity int) int
+		UserID       func(childComplexity int) int
+	}
+
+	SessionRevoked struct {
+		SessionID func(childComplexity int) int
+	}
+
 	SignInTicketIssued struct {
-		ExpiresAt func(childComplexity int) int
-		Ticket    func(childComplexity int) int
-		UserID    func(childComplexity int) int
+		DeviceToken func(childComplexity int) int
+		ExpiresAt   func(childComplexity int) int
+		Ticket      func(childComplexity int) int
+		UserID      func(childComplexity int) int
 	}
 
 	SignUpRestricted struct {
 		Code    func(childComplexity int) int
 		Message func(childComplexity int) int
+	}
+
+	SignedOut struct {
+		SessionID func(childComplexity int) int
+	}
+
+	SignedOutEverywhere struct {
+		EndedSessions func(childComplexity int) int
 	}
 
 	VerificationExpired struct {
@@ -194,6 +261,7 @@ type ComplexityRoot struct {
 	Viewer struct {
 		ExpiresAt func(childComplexity int) int
 		SessionID func(childComplexity int) int
+		Sessions  func(childComplexity int) int
 		UserID    func(childComplexity int) int
 	}
 }
@@ -209,10 +277,19 @@ type MutationResolver interface {
 	SignIn(ctx context.Context, input model.SignInInput) (model.SignInResult, error)
 	RequestPasswordReset(ctx context.Context, input model.RequestPasswordResetInput) (model.RequestPasswordResetResult, error)
 	ResetPassword(ctx context.Context, input model.ResetPasswordInput) (model.ResetPasswordResult, error)
+	PrepareSecondFactor(ctx context.Context, input model.PrepareSecondFactorInput) (model.PrepareSecondFactorResult, error)
+	AttemptSecondFactor(ctx context.Context, input model.AttemptSecondFactorInput) (model.AttemptSecondFactorResult, error)
+	RefreshSession(ctx context.Context, input *model.RefreshSessionInput) (model.RefreshSessionResult, error)
+	SignOut(ctx context.Context, input *model.SignOutInput) (model.SignOutResult, error)
+	SignOutEverywhere(ctx context.Context) (model.SignOutEverywhereResult, error)
+	RevokeSession(ctx context.Context, input model.RevokeSessionInput) (model.RevokeSessionResult, error)
 }
 type QueryResolver interface {
 	PasswordPolicy(ctx context.Context) (*model.PasswordPolicy, error)
 	Viewer(ctx context.Context) (*model.Viewer, error)
+}
+type ViewerResolver interface {
+	Sessions(ctx context.Context, obj *model.Viewer) ([]model.Session, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -398,6 +475,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvalidInput.Message(childComplexity), true
 
+	case "Mutation.attemptSecondFactor":
+		if e.ComplexityRoot.Mutation.AttemptSecondFactor == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_attemptSecondFactor_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AttemptSecondFactor(childComplexity, args["input"].(model.AttemptSecondFactorInput)), true
+	case "Mutation.prepareSecondFactor":
+		if e.ComplexityRoot.Mutation.PrepareSecondFactor == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_prepareSecondFactor_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PrepareSecondFactor(childComplexity, args["input"].(model.PrepareSecondFactorInput)), true
+	case "Mutation.refreshSession":
+		if e.ComplexityRoot.Mutation.RefreshSession == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_refreshSession_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RefreshSession(childComplexity, args["input"].(*model.RefreshSessionInput)), true
 	case "Mutation.requestPasswordReset":
 		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
 			break
@@ -431,6 +541,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ResetPassword(childComplexity, args["input"].(model.ResetPasswordInput)), true
+	case "Mutation.revokeSession":
+		if e.ComplexityRoot.Mutation.RevokeSession == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeSession_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeSession(childComplexity, args["input"].(model.RevokeSessionInput)), true
 	case "Mutation.signIn":
 		if e.ComplexityRoot.Mutation.SignIn == nil {
 			break
@@ -442,6 +563,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SignIn(childComplexity, args["input"].(model.SignInInput)), true
+	case "Mutation.signOut":
+		if e.ComplexityRoot.Mutation.SignOut == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_signOut_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SignOut(childComplexity, args["input"].(*model.SignOutInput)), true
+	case "Mutation.signOutEverywhere":
+		if e.ComplexityRoot.Mutation.SignOutEverywhere == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.SignOutEverywhere(childComplexity), true
 	case "Mutation.signUp":
 		if e.ComplexityRoot.Mutation.SignUp == nil {
 			break
@@ -464,6 +602,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.VerifyEmail(childComplexity, args["input"].(model.VerifyEmailInput)), true
+
+	case "NotSignedIn.code":
+		if e.ComplexityRoot.NotSignedIn.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotSignedIn.Code(childComplexity), true
+	case "NotSignedIn.message":
+		if e.ComplexityRoot.NotSignedIn.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotSignedIn.Message(childComplexity), true
 
 	case "PasswordPolicy.maxBytes":
 		if e.ComplexityRoot.PasswordPolicy.MaxBytes == nil {
@@ -586,6 +737,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RateLimited.RetryAfterSeconds(childComplexity), true
 
+	case "SecondFactorPrepared.expiresAt":
+		if e.ComplexityRoot.SecondFactorPrepared.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorPrepared.ExpiresAt(childComplexity), true
+	case "SecondFactorPrepared.signInId":
+		if e.ComplexityRoot.SecondFactorPrepared.SignInID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorPrepared.SignInID(childComplexity), true
+
 	case "SecondFactorRequired.code":
 		if e.ComplexityRoot.SecondFactorRequired.Code == nil {
 			break
@@ -636,12 +800,61 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ServiceUnavailable.RetryAfterSeconds(childComplexity), true
 
+	case "Session.createdAt":
+		if e.ComplexityRoot.Session.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.CreatedAt(childComplexity), true
+	case "Session.current":
+		if e.ComplexityRoot.Session.Current == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.Current(childComplexity), true
+	case "Session.device":
+		if e.ComplexityRoot.Session.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.Device(childComplexity), true
+	case "Session.expiresAt":
+		if e.ComplexityRoot.Session.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.ExpiresAt(childComplexity), true
+	case "Session.lastActiveAt":
+		if e.ComplexityRoot.Session.LastActiveAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.LastActiveAt(childComplexity), true
+	case "Session.sessionId":
+		if e.ComplexityRoot.Session.SessionID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.SessionID(childComplexity), true
+
+	case "SessionCreated.deviceToken":
+		if e.ComplexityRoot.SessionCreated.DeviceToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionCreated.DeviceToken(childComplexity), true
 	case "SessionCreated.expiresAt":
 		if e.ComplexityRoot.SessionCreated.ExpiresAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.SessionCreated.ExpiresAt(childComplexity), true
+	case "SessionCreated.refreshToken":
+		if e.ComplexityRoot.SessionCreated.RefreshToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionCreated.RefreshToken(childComplexity), true
 	case "SessionCreated.sessionExpiresAt":
 		if e.ComplexityRoot.SessionCreated.SessionExpiresAt == nil {
 			break
@@ -667,6 +880,107 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SessionCreated.UserID(childComplexity), true
 
+	case "SessionDevice.browser":
+		if e.ComplexityRoot.SessionDevice.Browser == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionDevice.Browser(childComplexity), true
+	case "SessionDevice.city":
+		if e.ComplexityRoot.SessionDevice.City == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionDevice.City(childComplexity), true
+	case "SessionDevice.country":
+		if e.ComplexityRoot.SessionDevice.Country == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionDevice.Country(childComplexity), true
+	case "SessionDevice.ipAddress":
+		if e.ComplexityRoot.SessionDevice.IPAddress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionDevice.IPAddress(childComplexity), true
+	case "SessionDevice.mobile":
+		if e.ComplexityRoot.SessionDevice.Mobile == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionDevice.Mobile(childComplexity), true
+	case "SessionDevice.type":
+		if e.ComplexityRoot.SessionDevice.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionDevice.Type(childComplexity), true
+
+	case "SessionEnded.code":
+		if e.ComplexityRoot.SessionEnded.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionEnded.Code(childComplexity), true
+	case "SessionEnded.message":
+		if e.ComplexityRoot.SessionEnded.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionEnded.Message(childComplexity), true
+
+	case "SessionNotFound.code":
+		if e.ComplexityRoot.SessionNotFound.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionNotFound.Code(childComplexity), true
+	case "SessionNotFound.message":
+		if e.ComplexityRoot.SessionNotFound.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionNotFound.Message(childComplexity), true
+
+	case "SessionRefreshed.expiresAt":
+		if e.ComplexityRoot.SessionRefreshed.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionRefreshed.ExpiresAt(childComplexity), true
+	case "SessionRefreshed.sessionId":
+		if e.ComplexityRoot.SessionRefreshed.SessionID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionRefreshed.SessionID(childComplexity), true
+	case "SessionRefreshed.sessionToken":
+		if e.ComplexityRoot.SessionRefreshed.SessionToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionRefreshed.SessionToken(childComplexity), true
+	case "SessionRefreshed.userId":
+		if e.ComplexityRoot.SessionRefreshed.UserID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionRefreshed.UserID(childComplexity), true
+
+	case "SessionRevoked.sessionId":
+		if e.ComplexityRoot.SessionRevoked.SessionID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionRevoked.SessionID(childComplexity), true
+
+	case "SignInTicketIssued.deviceToken":
+		if e.ComplexityRoot.SignInTicketIssued.DeviceToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInTicketIssued.DeviceToken(childComplexity), true
 	case "SignInTicketIssued.expiresAt":
 		if e.ComplexityRoot.SignInTicketIssued.ExpiresAt == nil {
 			break
@@ -698,6 +1012,20 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SignUpRestricted.Message(childComplexity), true
+
+	case "SignedOut.sessionId":
+		if e.ComplexityRoot.SignedOut.SessionID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignedOut.SessionID(childComplexity), true
+
+	case "SignedOutEverywhere.endedSessions":
+		if e.ComplexityRoot.SignedOutEverywhere.EndedSessions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignedOutEverywhere.EndedSessions(childComplexity), true
 
 	case "VerificationExpired.code":
 		if e.ComplexityRoot.VerificationExpired.Code == nil {
@@ -762,6 +1090,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.SessionID(childComplexity), true
+	case "Viewer.sessions":
+		if e.ComplexityRoot.Viewer.Sessions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Sessions(childComplexity), true
 	case "Viewer.userId":
 		if e.ComplexityRoot.Viewer.UserID == nil {
 			break
@@ -778,10 +1112,15 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("AttemptSecondFactorInput", ec.unmarshalInputAttemptSecondFactorInput),
+			graphql.NewInputUnmarshaler("PrepareSecondFactorInput", ec.unmarshalInputPrepareSecondFactorInput),
+			graphql.NewInputUnmarshaler("RefreshSessionInput", ec.unmarshalInputRefreshSessionInput),
 			graphql.NewInputUnmarshaler("RequestPasswordResetInput", ec.unmarshalInputRequestPasswordResetInput),
 			graphql.NewInputUnmarshaler("ResendVerificationInput", ec.unmarshalInputResendVerificationInput),
 			graphql.NewInputUnmarshaler("ResetPasswordInput", ec.unmarshalInputResetPasswordInput),
+			graphql.NewInputUnmarshaler("RevokeSessionInput", ec.unmarshalInputRevokeSessionInput),
 			graphql.NewInputUnmarshaler("SignInInput", ec.unmarshalInputSignInInput),
+			graphql.NewInputUnmarshaler("SignOutInput", ec.unmarshalInputSignOutInput),
 			graphql.NewInputUnmarshaler("SignUpInput", ec.unmarshalInputSignUpInput),
 			graphql.NewInputUnmarshaler("VerifyEmailInput", ec.unmarshalInputVerifyEmailInput),
 		)
@@ -861,9 +1200,9 @@ func newExecutionContext(
 
 var sources = []*ast.Source{
 	{Name: "../../schema.graphqls", Input: `"""
-ClerkQL: sign-up, e-mail verification, sign-in and password reset in front of Clerk.
+ClerkQL: sign-up, e-mail verification, sign-in, second factors, sessions and password reset in front of Clerk.
 
-Six mutations do the work. Each returns a union: one member is the success, every other member
+Every mutation returns a union: one member is the success, every other member
 implements ` + "`" + `UserError` + "`" + `. Switch on ` + "`" + `__typename` + "`" + ` to treat each outcome, or catch the rest with
 ` + "`" + `... on UserError { code message }` + "`" + `. The top-level ` + "`" + `errors` + "`" + ` list is kept for requests that are
 malformed and for faults of the server. Each entry carries ` + "`" + `extensions.requestId` + "`" + ` and an ` + "`" + `extensions.code` + "`" + `:
@@ -872,6 +1211,8 @@ malformed and for faults of the server. Each entry carries ` + "`" + `extensions
 
 The ids ` + "`" + `emailAddressId` + "`" + `, ` + "`" + `verificationId` + "`" + ` and ` + "`" + `signInId` + "`" + ` are sealed handles: opaque, encrypted and
 short-lived. Keep them between two steps of a flow, send them back unchanged, and store them no longer.
+` + "`" + `refreshToken` + "`" + ` and ` + "`" + `deviceToken` + "`" + ` are sealed in the same way, and made to be stored: where scripts of others
+can't read them, or by the server itself, in cookies, if it was told to use them.
 """
 schema {
   query: Query
@@ -890,8 +1231,8 @@ type Query {
   passwordPolicy: PasswordPolicy!
 
   """
-  Who is calling, read from the request header ` + "`" + `Authorization: Bearer <sessionToken>` + "`" + ` and verified
-  against the signing keys of the Clerk instance. Null without that header. A token that does not hold
+  Who is calling, read from the request header ` + "`" + `Authorization: Bearer <sessionToken>` + "`" + `, or else from the session cookie
+  of a server that uses cookies, and verified against the signing keys of the Clerk instance. Null without either. A token that does not hold
   is a GraphQL error with ` + "`" + `extensions.code` + "`" + ` ` + "`" + `SESSION_TOKEN_INVALID` + "`" + `, keys that can't be had one with
   ` + "`" + `SERVICE_UNAVAILABLE` + "`" + `.
   """
@@ -949,6 +1290,52 @@ type Mutation {
     "The code, and the password to set."
     input: ResetPasswordInput!
   ): ResetPasswordResult!
+
+  """
+  Mails the code for the step ` + "`" + `EMAIL_CODE` + "`" + ` of ` + "`" + `SecondFactorRequired` + "`" + `. The other steps need no preparation. Clerk sends
+  one code to an address in 30 seconds.
+  """
+  prepareSecondFactor(
+    "The unfinished sign-in, and the step that is prepared."
+    input: PrepareSecondFactorInput!
+  ): PrepareSecondFactorResult!
+
+  """
+  Finishes a sign-in that was answered ` + "`" + `SecondFactorRequired` + "`" + `. A ` + "`" + `signInId` + "`" + ` gives one session, and is used up after
+  five wrong codes.
+  """
+  attemptSecondFactor(
+    "The unfinished sign-in, and the code for one of its steps."
+    input: AttemptSecondFactorInput!
+  ): AttemptSecondFactorResult!
+
+  """
+  Makes a new session token, for as long as Clerk says that the session is active. Call it shortly before the old
+  token expires.
+  """
+  refreshSession(
+    "Which session. Not needed when the server keeps the refresh token in a cookie."
+    input: RefreshSessionInput
+  ): RefreshSessionResult!
+
+  """
+  Ends a session at Clerk: that of the refresh token or, without one, that of the session token in the header
+  ` + "`" + `Authorization` + "`" + ` or the cookie. Session tokens that are out already stay good until they expire, usually a minute. To end a
+  session that has ended is no error.
+  """
+  signOut(
+    "Which session. Not needed with a session token, or when the server keeps the refresh token in a cookie."
+    input: SignOutInput
+  ): SignOutResult!
+
+  "Ends all sessions of the viewer, this one included. Needs a session token, as ` + "`" + `viewer` + "`" + ` does."
+  signOutEverywhere: SignOutEverywhereResult!
+
+  "Ends one of the viewer's own sessions. Needs a session token, as ` + "`" + `viewer` + "`" + ` does."
+  revokeSession(
+    "Which session."
+    input: RevokeSessionInput!
+  ): RevokeSessionResult!
 }
 
 "What ` + "`" + `signUp` + "`" + ` needs."
@@ -985,6 +1372,11 @@ input SignInInput {
   email: String!
   "The password of the account."
   password: String!
+  """
+  From an earlier sign-in on this device. Where the server checks new devices, it spares the mailed code. One that is of another
+  account, too old, or from before a change of the password, is as good as none.
+  """
+  deviceToken: String
 }
 
 "What ` + "`" + `requestPasswordReset` + "`" + ` needs."
@@ -1004,6 +1396,45 @@ input ResetPasswordInput {
   code: String!
   "The password to set. See ` + "`" + `passwordPolicy` + "`" + `."
   newPassword: String!
+}
+
+"What ` + "`" + `prepareSecondFactor` + "`" + ` needs."
+input PrepareSecondFactorInput {
+  "From ` + "`" + `SecondFactorRequired` + "`" + `, or from ` + "`" + `SecondFactorPrepared` + "`" + ` to have another code sent."
+  signInId: ID!
+  "The step to prepare: ` + "`" + `EMAIL_CODE` + "`" + `, if it is among the ` + "`" + `nextSteps` + "`" + `."
+  strategy: SecondFactorStrategy!
+}
+
+"What ` + "`" + `attemptSecondFactor` + "`" + ` needs."
+input AttemptSecondFactorInput {
+  """
+  From ` + "`" + `SecondFactorRequired` + "`" + ` for ` + "`" + `TOTP` + "`" + ` and ` + "`" + `BACKUP_CODE` + "`" + `; from ` + "`" + `SecondFactorPrepared` + "`" + ` for ` + "`" + `EMAIL_CODE` + "`" + `; or the ` + "`" + `resumeSignInId` + "`" + `
+  of ` + "`" + `RateLimited` + "`" + ` or ` + "`" + `ServiceUnavailable` + "`" + ` when the code had been accepted before that.
+  """
+  signInId: ID!
+  "Which of the ` + "`" + `nextSteps` + "`" + ` the code is for."
+  strategy: SecondFactorStrategy!
+  "Six digits, or the backup code. Spaces are ignored. Send it again unchanged when going on with a ` + "`" + `resumeSignInId` + "`" + `."
+  code: String!
+}
+
+"What ` + "`" + `refreshSession` + "`" + ` needs."
+input RefreshSessionInput {
+  "From ` + "`" + `SessionCreated` + "`" + `. Not needed when the server keeps it in a cookie."
+  refreshToken: String
+}
+
+"What ` + "`" + `signOut` + "`" + ` needs."
+input SignOutInput {
+  "From ` + "`" + `SessionCreated` + "`" + `. Not needed with a session token, or when the server keeps it in a cookie."
+  refreshToken: String
+}
+
+"What ` + "`" + `revokeSession` + "`" + ` needs."
+input RevokeSessionInput {
+  "From ` + "`" + `Session` + "`" + `, as ` + "`" + `viewer` + "`" + ` lists them."
+  sessionId: ID!
 }
 
 "How ` + "`" + `signUp` + "`" + ` can end."
@@ -1073,6 +1504,59 @@ union ResetPasswordResult =
   | RateLimited
   | ServiceUnavailable
 
+"How ` + "`" + `prepareSecondFactor` + "`" + ` can end."
+union PrepareSecondFactorResult =
+  | SecondFactorPrepared
+  | VerificationExpired
+  | InvalidInput
+  | RateLimited
+  | ServiceUnavailable
+
+"How ` + "`" + `attemptSecondFactor` + "`" + ` can end."
+union AttemptSecondFactorResult =
+  | SessionCreated
+  | SignInTicketIssued
+  | InvalidCode
+  | VerificationExpired
+  | SecondFactorRequired
+  | AccountLocked
+  | AccountBanned
+  | InvalidInput
+  | RateLimited
+  | ServiceUnavailable
+
+"How ` + "`" + `refreshSession` + "`" + ` can end."
+union RefreshSessionResult =
+  | SessionRefreshed
+  | SessionEnded
+  | InvalidInput
+  | RateLimited
+  | ServiceUnavailable
+
+"How ` + "`" + `signOut` + "`" + ` can end."
+union SignOutResult =
+  | SignedOut
+  | NotSignedIn
+  | InvalidInput
+  | RateLimited
+  | ServiceUnavailable
+
+"How ` + "`" + `signOutEverywhere` + "`" + ` can end."
+union SignOutEverywhereResult =
+  | SignedOutEverywhere
+  | NotSignedIn
+  | RateLimited
+  | ServiceUnavailable
+
+"How ` + "`" + `revokeSession` + "`" + ` can end."
+union RevokeSessionResult =
+  | SessionRevoked
+  | SessionNotFound
+  | NotSignedIn
+  | InvalidInput
+  | RateLimited
+  | ServiceUnavailable
+
 "The account waits for the code that was mailed to its address."
 type VerificationRequired {
   "The new account's id at Clerk. Null when the server does not tell whether an account exists."
@@ -1102,23 +1586,36 @@ type PasswordResetSent {
   signInId: ID!
 }
 
-"Signed in. This form is used when the server runs in session mode."
+"Signed in. This form is used when the server runs in session mode or in exchange mode."
 type SessionCreated {
   "The session's id at Clerk."
   sessionId: ID!
   "The account's id at Clerk."
   userId: ID!
-  "A Clerk session token (JWT). Send it as ` + "`" + `Authorization: Bearer <sessionToken>` + "`" + `."
-  sessionToken: String!
-  "When ` + "`" + `sessionToken` + "`" + ` stops being good, usually after a minute. Clerk's SDKs renew it; this API does not yet."
+  """
+  A Clerk session token (JWT). Send it as ` + "`" + `Authorization: Bearer <sessionToken>` + "`" + `. Null when the server keeps it in a
+  cookie.
+  """
+  sessionToken: String
+  "When ` + "`" + `sessionToken` + "`" + ` stops being good, usually after a minute. ` + "`" + `refreshSession` + "`" + ` makes a new one."
   expiresAt: DateTime!
+  """
+  What ` + "`" + `refreshSession` + "`" + ` and ` + "`" + `signOut` + "`" + ` need, good for as long as the session. It is a secret that can be turned into session
+  tokens: store it where nobody else can read it. Null when the server keeps it in a cookie.
+  """
+  refreshToken: String
   "When the session itself ends at Clerk."
   sessionExpiresAt: DateTime!
+  """
+  Makes this device a known one for ` + "`" + `signIn` + "`" + `, for 90 days or until the password changes. Given where the server checks
+  new devices, by what proves more than a password. Null otherwise, and when the server keeps it in a cookie.
+  """
+  deviceToken: String
 }
 
 """
 Signed in, once one of Clerk's own SDKs redeems the ticket (` + "`" + `signIn.create({ strategy: "ticket", ticket })` + "`" + `).
-This form is used when the server runs in ticket mode, as it must with a production instance of Clerk.
+This form is used when the server runs in ticket mode.
 """
 type SignInTicketIssued {
   "The account's id at Clerk."
@@ -1127,6 +1624,52 @@ type SignInTicketIssued {
   ticket: String!
   "When the ticket stops being good, a minute after it was issued."
   expiresAt: DateTime!
+  """
+  Makes this device a known one for ` + "`" + `signIn` + "`" + `, for 90 days or until the password changes. Given where the server checks
+  new devices, by what proves more than a password. Null otherwise, and when the server keeps it in a cookie.
+  """
+  deviceToken: String
+}
+
+"The code for the second factor is on its way."
+type SecondFactorPrepared {
+  "Names the code in ` + "`" + `attemptSecondFactor` + "`" + `, in place of the ` + "`" + `signInId` + "`" + ` before."
+  signInId: ID!
+  "When the code, or the unfinished sign-in, stops being good."
+  expiresAt: DateTime!
+}
+
+"A new session token."
+type SessionRefreshed {
+  "The session's id at Clerk."
+  sessionId: ID!
+  "The account's id at Clerk."
+  userId: ID!
+  """
+  A Clerk session token (JWT). Send it as ` + "`" + `Authorization: Bearer <sessionToken>` + "`" + `. Null when the server keeps it in a
+  cookie.
+  """
+  sessionToken: String
+  "When ` + "`" + `sessionToken` + "`" + ` stops being good, usually after a minute."
+  expiresAt: DateTime!
+}
+
+"The session has ended."
+type SignedOut {
+  "The session's id at Clerk. Null when it had expired already."
+  sessionId: ID
+}
+
+"All sessions of the account have ended."
+type SignedOutEverywhere {
+  "How many sessions were ended."
+  endedSessions: Int!
+}
+
+"The session has ended."
+type SessionRevoked {
+  "The session's id at Clerk."
+  sessionId: ID!
 }
 
 "An outcome that is not the one hoped for, and that an application should be ready for."
@@ -1255,7 +1798,10 @@ type EmailNotVerified implements UserError {
   resendAfterSeconds: Int
 }
 
-"All that was asked for so far is right, but the account has a second factor. There is no session yet."
+"""
+All that was asked for so far is right, but a second factor is due: the account has one, or it has none and the device is new
+to the server. There is no session yet. Go on with ` + "`" + `attemptSecondFactor` + "`" + `.
+"""
 type SecondFactorRequired implements UserError {
   "What happened, in a sentence that can be shown to the user."
   message: String!
@@ -1266,7 +1812,11 @@ type SecondFactorRequired implements UserError {
   so that both can be selected side by side.
   """
   signInId: ID
-  "The second factors that this account has."
+  """
+  The steps that can finish the sign-in; one of them does. Empty when the account's only second factor is a phone number, which
+  this server can't check. An account with a second factor is never offered ` + "`" + `EMAIL_CODE` + "`" + `: whoever reads its mail could
+  set a new password and enter that code, and would need nothing else.
+  """
   nextSteps: [SecondFactorStrategy!]!
 }
 
@@ -1288,6 +1838,30 @@ type AccountBanned implements UserError {
   code: ErrorCode!
 }
 
+"The session of the refresh token has ended: signed out, revoked, expired, or replaced by a change of the password. Sign in again."
+type SessionEnded implements UserError {
+  "What happened, in a sentence that can be shown to the user."
+  message: String!
+  "Always ` + "`" + `SESSION_ENDED` + "`" + `."
+  code: ErrorCode!
+}
+
+"No session token was sent, or it is not valid, or its session has ended. Refresh the session, or sign in."
+type NotSignedIn implements UserError {
+  "What happened, in a sentence that can be shown to the user."
+  message: String!
+  "Always ` + "`" + `NOT_SIGNED_IN` + "`" + `."
+  code: ErrorCode!
+}
+
+"The viewer has no active session with this id."
+type SessionNotFound implements UserError {
+  "What happened, in a sentence that can be shown to the user."
+  message: String!
+  "Always ` + "`" + `SESSION_NOT_FOUND` + "`" + `."
+  code: ErrorCode!
+}
+
 "Too many requests, or a code was sent moments ago. Wait, then send the same request again."
 type RateLimited implements UserError {
   "What happened, in a sentence that can be shown to the user."
@@ -1296,7 +1870,10 @@ type RateLimited implements UserError {
   code: ErrorCode!
   "Seconds to wait before trying again; at least 1."
   retryAfterSeconds: Int!
-  "From ` + "`" + `resetPassword` + "`" + ` only, when the code was accepted already: send the request again with this ` + "`" + `signInId` + "`" + `. Null otherwise."
+  """
+  From ` + "`" + `resetPassword` + "`" + ` and ` + "`" + `attemptSecondFactor` + "`" + `, when the code was accepted already: send the request again with this
+  ` + "`" + `signInId` + "`" + `. Null otherwise.
+  """
   resumeSignInId: ID
 }
 
@@ -1311,7 +1888,10 @@ type ServiceUnavailable implements UserError {
   code: ErrorCode!
   "Seconds to wait before trying again; at least 1."
   retryAfterSeconds: Int!
-  "From ` + "`" + `resetPassword` + "`" + ` only, when the code was accepted already: send the request again with this ` + "`" + `signInId` + "`" + `. Null otherwise."
+  """
+  From ` + "`" + `resetPassword` + "`" + ` and ` + "`" + `attemptSecondFactor` + "`" + `, when the code was accepted already: send the request again with this
+  ` + "`" + `signInId` + "`" + `. Null otherwise.
+  """
   resumeSignInId: ID
 }
 
@@ -1323,6 +1903,44 @@ type Viewer {
   sessionId: ID!
   "When the session token that was sent stops being good."
   expiresAt: DateTime!
+  """
+  The account's active sessions, the newest first. Clerk is asked for them: when it can't be, this is null, with an error whose
+  ` + "`" + `extensions.code` + "`" + ` is ` + "`" + `SERVICE_UNAVAILABLE` + "`" + `. When the viewer's own session has ended meanwhile, the code is
+  ` + "`" + `SESSION_TOKEN_INVALID` + "`" + `.
+  """
+  sessions: [Session!]
+}
+
+"A session of the viewer."
+type Session {
+  "The session's id at Clerk, which ` + "`" + `revokeSession` + "`" + ` wants to know."
+  sessionId: ID!
+  "Whether it is the one that asks."
+  current: Boolean!
+  "Where it was last seen. Null when Clerk does not know, as of sessions that a server in session mode made."
+  device: SessionDevice
+  "When it began."
+  createdAt: DateTime!
+  "When it was last used."
+  lastActiveAt: DateTime!
+  "When it ends by itself."
+  expiresAt: DateTime!
+}
+
+"The device of a session, as far as Clerk knows it."
+type SessionDevice {
+  "What kind of device, such as ` + "`" + `Macintosh` + "`" + `."
+  type: String
+  "Whether it is a mobile device."
+  mobile: Boolean!
+  "Name and version of the browser."
+  browser: String
+  "The IP address."
+  ipAddress: String
+  "The city that the IP address seems to be in."
+  city: String
+  "The country that the IP address seems to be in."
+  country: String
 }
 
 "What a new password must satisfy."
@@ -1377,6 +1995,8 @@ enum SecondFactorStrategy {
   TOTP
   "One of the account's backup codes, each good for one use."
   BACKUP_CODE
+  "A code that ` + "`" + `prepareSecondFactor` + "`" + ` mails to the address that signs in, where the server checks new devices."
+  EMAIL_CODE
 }
 
 "What is wrong with a field."
@@ -1391,6 +2011,8 @@ enum InvalidFieldReason {
   TOO_LONG
   "It is a handle that this server did not issue for this purpose, or that was altered."
   INVALID_HANDLE
+  "It is none of the choices that there are in this case."
+  NOT_AVAILABLE
 }
 
 "Codes of ` + "`" + `UserError` + "`" + `."
@@ -1419,6 +2041,12 @@ enum ErrorCode {
   ACCOUNT_LOCKED
   "See ` + "`" + `AccountBanned` + "`" + `."
   ACCOUNT_BANNED
+  "See ` + "`" + `SessionEnded` + "`" + `."
+  SESSION_ENDED
+  "See ` + "`" + `NotSignedIn` + "`" + `."
+  NOT_SIGNED_IN
+  "See ` + "`" + `SessionNotFound` + "`" + `."
+  SESSION_NOT_FOUND
   "See ` + "`" + `RateLimited` + "`" + `."
   RATE_LIMITED
   "See ` + "`" + `ServiceUnavailable` + "`" + `."
@@ -1478,6 +2106,42 @@ func (ec *executionContext) childFields_PasswordViolation(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type PasswordViolation", field.Name)
 }
 
+func (ec *executionContext) childFields_Session(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sessionId":
+		return ec.fieldContext_Session_sessionId(ctx, field)
+	case "current":
+		return ec.fieldContext_Session_current(ctx, field)
+	case "device":
+		return ec.fieldContext_Session_device(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Session_createdAt(ctx, field)
+	case "lastActiveAt":
+		return ec.fieldContext_Session_lastActiveAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_Session_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Session", field.Name)
+}
+
+func (ec *executionContext) childFields_SessionDevice(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_SessionDevice_type(ctx, field)
+	case "mobile":
+		return ec.fieldContext_SessionDevice_mobile(ctx, field)
+	case "browser":
+		return ec.fieldContext_SessionDevice_browser(ctx, field)
+	case "ipAddress":
+		return ec.fieldContext_SessionDevice_ipAddress(ctx, field)
+	case "city":
+		return ec.fieldContext_SessionDevice_city(ctx, field)
+	case "country":
+		return ec.fieldContext_SessionDevice_country(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SessionDevice", field.Name)
+}
+
 func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "userId":
@@ -1486,6 +2150,8 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_sessionId(ctx, field)
 	case "expiresAt":
 		return ec.fieldContext_Viewer_expiresAt(ctx, field)
+	case "sessions":
+		return ec.fieldContext_Viewer_sessions(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
 }
@@ -1606,6 +2272,48 @@ func (ec *executionContext) childFields___Type(ctx context.Context, field graphq
 
 // region    ***************************** args.gotpl *****************************
 
+func (ec *executionContext) field_Mutation_attemptSecondFactor_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.AttemptSecondFactorInput, error) {
+			return ec.unmarshalNAttemptSecondFactorInput2clerkqlᚋgraphᚋmodelᚐAttemptSecondFactorInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_prepareSecondFactor_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.PrepareSecondFactorInput, error) {
+			return ec.unmarshalNPrepareSecondFactorInput2clerkqlᚋgraphᚋmodelᚐPrepareSecondFactorInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_refreshSession_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (*model.RefreshSessionInput, error) {
+			return ec.unmarshalORefreshSessionInput2ᚖclerkqlᚋgraphᚋmodelᚐRefreshSessionInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_requestPasswordReset_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1648,12 +2356,40 @@ func (ec *executionContext) field_Mutation_resetPassword_args(ctx context.Contex
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_revokeSession_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RevokeSessionInput, error) {
+			return ec.unmarshalNRevokeSessionInput2clerkqlᚋgraphᚋmodelᚐRevokeSessionInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_signIn_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.SignInInput, error) {
 			return ec.unmarshalNSignInInput2clerkqlᚋgraphᚋmodelᚐSignInInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_signOut_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (*model.SignOutInput, error) {
+			return ec.unmarshalOSignOutInput2ᚖclerkqlᚋgraphᚋmodelᚐSignOutInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2649,6 +3385,295 @@ func (ec *executionContext) fieldContext_Mutation_resetPassword(ctx context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_prepareSecondFactor(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_prepareSecondFactor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().PrepareSecondFactor(ctx, fc.Args["input"].(model.PrepareSecondFactorInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.PrepareSecondFactorResult) graphql.Marshaler {
+			return ec.marshalNPrepareSecondFactorResult2clerkqlᚋgraphᚋmodelᚐPrepareSecondFactorResult(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_prepareSecondFactor(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type PrepareSecondFactorResult does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_prepareSecondFactor_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_attemptSecondFactor(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_attemptSecondFactor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AttemptSecondFactor(ctx, fc.Args["input"].(model.AttemptSecondFactorInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.AttemptSecondFactorResult) graphql.Marshaler {
+			return ec.marshalNAttemptSecondFactorResult2clerkqlᚋgraphᚋmodelᚐAttemptSecondFactorResult(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_attemptSecondFactor(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type AttemptSecondFactorResult does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_attemptSecondFactor_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_refreshSession(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_refreshSession(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RefreshSession(ctx, fc.Args["input"].(*model.RefreshSessionInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.RefreshSessionResult) graphql.Marshaler {
+			return ec.marshalNRefreshSessionResult2clerkqlᚋgraphᚋmodelᚐRefreshSessionResult(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_refreshSession(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type RefreshSessionResult does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_refreshSession_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_signOut(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_signOut(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SignOut(ctx, fc.Args["input"].(*model.SignOutInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.SignOutResult) graphql.Marshaler {
+			return ec.marshalNSignOutResult2clerkqlᚋgraphᚋmodelᚐSignOutResult(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_signOut(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type SignOutResult does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_signOut_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_signOutEverywhere(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_signOutEverywhere(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().SignOutEverywhere(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.SignOutEverywhereResult) graphql.Marshaler {
+			return ec.marshalNSignOutEverywhereResult2clerkqlᚋgraphᚋmodelᚐSignOutEverywhereResult(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_signOutEverywhere(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Mutation", field, true, true, "SignOutEverywhereResult")
+}
+
+func (ec *executionContext) _Mutation_revokeSession(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_revokeSession(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RevokeSession(ctx, fc.Args["input"].(model.RevokeSessionInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.RevokeSessionResult) graphql.Marshaler {
+			return ec.marshalNRevokeSessionResult2clerkqlᚋgraphᚋmodelᚐRevokeSessionResult(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_revokeSession(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type RevokeSessionResult does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_revokeSession_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _NotSignedIn_message(ctx context.Context, field graphql.CollectedField, obj *model.NotSignedIn) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotSignedIn_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotSignedIn_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("NotSignedIn", field, false, false, "String")
+}
+
+func (ec *executionContext) _NotSignedIn_code(ctx context.Context, field graphql.CollectedField, obj *model.NotSignedIn) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotSignedIn_code(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Code, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.ErrorCode) graphql.Marshaler {
+			return ec.marshalNErrorCode2clerkqlᚋgraphᚋmodelᚐErrorCode(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotSignedIn_code(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("NotSignedIn", field, false, false, "ErrorCode")
+}
+
 func (ec *executionContext) _PasswordPolicy_minLength(ctx context.Context, field graphql.CollectedField, obj *model.PasswordPolicy) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3198,6 +4223,52 @@ func (ec *executionContext) fieldContext_RateLimited_resumeSignInId(_ context.Co
 	return graphql.NewScalarFieldContext("RateLimited", field, false, false, "ID")
 }
 
+func (ec *executionContext) _SecondFactorPrepared_signInId(ctx context.Context, field graphql.CollectedField, obj *model.SecondFactorPrepared) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SecondFactorPrepared_signInId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SignInID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SecondFactorPrepared_signInId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactorPrepared", field, false, false, "ID")
+}
+
+func (ec *executionContext) _SecondFactorPrepared_expiresAt(ctx context.Context, field graphql.CollectedField, obj *model.SecondFactorPrepared) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SecondFactorPrepared_expiresAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SecondFactorPrepared_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactorPrepared", field, false, false, "DateTime")
+}
+
 func (ec *executionContext) _SecondFactorRequired_message(ctx context.Context, field graphql.CollectedField, obj *model.SecondFactorRequired) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3382,6 +4453,153 @@ func (ec *executionContext) fieldContext_ServiceUnavailable_resumeSignInId(_ con
 	return graphql.NewScalarFieldContext("ServiceUnavailable", field, false, false, "ID")
 }
 
+func (ec *executionContext) _Session_sessionId(ctx context.Context, field graphql.CollectedField, obj *model.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Session_sessionId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SessionID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Session_sessionId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Session", field, false, false, "ID")
+}
+
+func (ec *executionContext) _Session_current(ctx context.Context, field graphql.CollectedField, obj *model.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Session_current(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Current, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Session_current(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Session", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Session_device(ctx context.Context, field graphql.CollectedField, obj *model.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Session_device(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SessionDevice) graphql.Marshaler {
+			return ec.marshalOSessionDevice2ᚖclerkqlᚋgraphᚋmodelᚐSessionDevice(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Session_device(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Session",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SessionDevice(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Session_createdAt(ctx context.Context, field graphql.CollectedField, obj *model.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Session_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Session_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Session", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Session_lastActiveAt(ctx context.Context, field graphql.CollectedField, obj *model.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Session_lastActiveAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastActiveAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Session_lastActiveAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Session", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Session_expiresAt(ctx context.Context, field graphql.CollectedField, obj *model.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Session_expiresAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Session_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Session", field, false, false, "DateTime")
+}
+
 func (ec *executionContext) _SessionCreated_sessionId(ctx context.Context, field graphql.CollectedField, obj *model.SessionCreated) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3440,11 +4658,11 @@ func (ec *executionContext) _SessionCreated_sessionToken(ctx context.Context, fi
 			return obj.SessionToken, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_SessionCreated_sessionToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3474,6 +4692,29 @@ func (ec *executionContext) fieldContext_SessionCreated_expiresAt(_ context.Cont
 	return graphql.NewScalarFieldContext("SessionCreated", field, false, false, "DateTime")
 }
 
+func (ec *executionContext) _SessionCreated_refreshToken(ctx context.Context, field graphql.CollectedField, obj *model.SessionCreated) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionCreated_refreshToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RefreshToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SessionCreated_refreshToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionCreated", field, false, false, "String")
+}
+
 func (ec *executionContext) _SessionCreated_sessionExpiresAt(ctx context.Context, field graphql.CollectedField, obj *model.SessionCreated) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3495,6 +4736,374 @@ func (ec *executionContext) _SessionCreated_sessionExpiresAt(ctx context.Context
 }
 func (ec *executionContext) fieldContext_SessionCreated_sessionExpiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SessionCreated", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _SessionCreated_deviceToken(ctx context.Context, field graphql.CollectedField, obj *model.SessionCreated) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionCreated_deviceToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeviceToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SessionCreated_deviceToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionCreated", field, false, false, "String")
+}
+
+func (ec *executionContext) _SessionDevice_type(ctx context.Context, field graphql.CollectedField, obj *model.SessionDevice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionDevice_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SessionDevice_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionDevice", field, false, false, "String")
+}
+
+func (ec *executionContext) _SessionDevice_mobile(ctx context.Context, field graphql.CollectedField, obj *model.SessionDevice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionDevice_mobile(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mobile, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SessionDevice_mobile(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionDevice", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _SessionDevice_browser(ctx context.Context, field graphql.CollectedField, obj *model.SessionDevice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionDevice_browser(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Browser, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SessionDevice_browser(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionDevice", field, false, false, "String")
+}
+
+func (ec *executionContext) _SessionDevice_ipAddress(ctx context.Context, field graphql.CollectedField, obj *model.SessionDevice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionDevice_ipAddress(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IPAddress, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SessionDevice_ipAddress(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionDevice", field, false, false, "String")
+}
+
+func (ec *executionContext) _SessionDevice_city(ctx context.Context, field graphql.CollectedField, obj *model.SessionDevice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionDevice_city(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.City, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SessionDevice_city(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionDevice", field, false, false, "String")
+}
+
+func (ec *executionContext) _SessionDevice_country(ctx context.Context, field graphql.CollectedField, obj *model.SessionDevice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionDevice_country(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Country, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SessionDevice_country(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionDevice", field, false, false, "String")
+}
+
+func (ec *executionContext) _SessionEnded_message(ctx context.Context, field graphql.CollectedField, obj *model.SessionEnded) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionEnded_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SessionEnded_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionEnded", field, false, false, "String")
+}
+
+func (ec *executionContext) _SessionEnded_code(ctx context.Context, field graphql.CollectedField, obj *model.SessionEnded) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionEnded_code(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Code, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.ErrorCode) graphql.Marshaler {
+			return ec.marshalNErrorCode2clerkqlᚋgraphᚋmodelᚐErrorCode(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SessionEnded_code(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionEnded", field, false, false, "ErrorCode")
+}
+
+func (ec *executionContext) _SessionNotFound_message(ctx context.Context, field graphql.CollectedField, obj *model.SessionNotFound) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionNotFound_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SessionNotFound_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionNotFound", field, false, false, "String")
+}
+
+func (ec *executionContext) _SessionNotFound_code(ctx context.Context, field graphql.CollectedField, obj *model.SessionNotFound) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionNotFound_code(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Code, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.ErrorCode) graphql.Marshaler {
+			return ec.marshalNErrorCode2clerkqlᚋgraphᚋmodelᚐErrorCode(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SessionNotFound_code(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionNotFound", field, false, false, "ErrorCode")
+}
+
+func (ec *executionContext) _SessionRefreshed_sessionId(ctx context.Context, field graphql.CollectedField, obj *model.SessionRefreshed) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionRefreshed_sessionId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SessionID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SessionRefreshed_sessionId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionRefreshed", field, false, false, "ID")
+}
+
+func (ec *executionContext) _SessionRefreshed_userId(ctx context.Context, field graphql.CollectedField, obj *model.SessionRefreshed) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionRefreshed_userId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SessionRefreshed_userId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionRefreshed", field, false, false, "ID")
+}
+
+func (ec *executionContext) _SessionRefreshed_sessionToken(ctx context.Context, field graphql.CollectedField, obj *model.SessionRefreshed) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionRefreshed_sessionToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SessionToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SessionRefreshed_sessionToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionRefreshed", field, false, false, "String")
+}
+
+func (ec *executionContext) _SessionRefreshed_expiresAt(ctx context.Context, field graphql.CollectedField, obj *model.SessionRefreshed) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionRefreshed_expiresAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SessionRefreshed_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionRefreshed", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _SessionRevoked_sessionId(ctx context.Context, field graphql.CollectedField, obj *model.SessionRevoked) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SessionRevoked_sessionId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SessionID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SessionRevoked_sessionId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SessionRevoked", field, false, false, "ID")
 }
 
 func (ec *executionContext) _SignInTicketIssued_userId(ctx context.Context, field graphql.CollectedField, obj *model.SignInTicketIssued) (ret graphql.Marshaler) {
@@ -3566,6 +5175,29 @@ func (ec *executionContext) fieldContext_SignInTicketIssued_expiresAt(_ context.
 	return graphql.NewScalarFieldContext("SignInTicketIssued", field, false, false, "DateTime")
 }
 
+func (ec *executionContext) _SignInTicketIssued_deviceToken(ctx context.Context, field graphql.CollectedField, obj *model.SignInTicketIssued) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SignInTicketIssued_deviceToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeviceToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SignInTicketIssued_deviceToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignInTicketIssued", field, false, false, "String")
+}
+
 func (ec *executionContext) _SignUpRestricted_message(ctx context.Context, field graphql.CollectedField, obj *model.SignUpRestricted) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3610,6 +5242,52 @@ func (ec *executionContext) _SignUpRestricted_code(ctx context.Context, field gr
 }
 func (ec *executionContext) fieldContext_SignUpRestricted_code(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SignUpRestricted", field, false, false, "ErrorCode")
+}
+
+func (ec *executionContext) _SignedOut_sessionId(ctx context.Context, field graphql.CollectedField, obj *model.SignedOut) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SignedOut_sessionId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SessionID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SignedOut_sessionId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignedOut", field, false, false, "ID")
+}
+
+func (ec *executionContext) _SignedOutEverywhere_endedSessions(ctx context.Context, field graphql.CollectedField, obj *model.SignedOutEverywhere) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SignedOutEverywhere_endedSessions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndedSessions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SignedOutEverywhere_endedSessions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignedOutEverywhere", field, false, false, "Int")
 }
 
 func (ec *executionContext) _VerificationExpired_message(ctx context.Context, field graphql.CollectedField, obj *model.VerificationExpired) (ret graphql.Marshaler) {
@@ -3863,6 +5541,38 @@ func (ec *executionContext) _Viewer_expiresAt(ctx context.Context, field graphql
 }
 func (ec *executionContext) fieldContext_Viewer_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Viewer", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Viewer_sessions(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Viewer_sessions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Viewer().Sessions(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.Session) graphql.Marshaler {
+			return ec.marshalOSession2ᚕclerkqlᚋgraphᚋmodelᚐSessionᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Viewer_sessions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Viewer",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Session(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) ___Directive_name(ctx context.Context, field graphql.CollectedField, obj *introspection.Directive) (ret graphql.Marshaler) {
@@ -4938,6 +6648,153 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputAttemptSecondFactorInput(ctx context.Context, obj any) (model.AttemptSecondFactorInput, error) {
+	var it model.AttemptSecondFactorInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"signInId", "strategy", "code"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "signInId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("signInId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SignInID = data
+		case "strategy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("strategy"))
+			data, err := ec.unmarshalNSecondFactorStrategy2clerkqlᚋgraphᚋmodelᚐSecondFactorStrategy(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Strategy = data
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := ec.unmarshalNString2clerkqlᚋinternalᚋsecretᚐString(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttemptSecondFactorInput unmarshals raw into the AttemptSecondFactorInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttemptSecondFactorInput(ctx context.Context, raw any) (model.AttemptSecondFactorInput, error) {
+	var out model.AttemptSecondFactorInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttemptSecondFactorInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputPrepareSecondFactorInput(ctx context.Context, obj any) (model.PrepareSecondFactorInput, error) {
+	var it model.PrepareSecondFactorInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"signInId", "strategy"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "signInId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("signInId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SignInID = data
+		case "strategy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("strategy"))
+			data, err := ec.unmarshalNSecondFactorStrategy2clerkqlᚋgraphᚋmodelᚐSecondFactorStrategy(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Strategy = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalPrepareSecondFactorInput unmarshals raw into the PrepareSecondFactorInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalPrepareSecondFactorInput(ctx context.Context, raw any) (model.PrepareSecondFactorInput, error) {
+	var out model.PrepareSecondFactorInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "PrepareSecondFactorInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputRefreshSessionInput(ctx context.Context, obj any) (model.RefreshSessionInput, error) {
+	var it model.RefreshSessionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"refreshToken"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "refreshToken":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("refreshToken"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RefreshToken = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRefreshSessionInput unmarshals raw into the RefreshSessionInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRefreshSessionInput(ctx context.Context, raw any) (model.RefreshSessionInput, error) {
+	var out model.RefreshSessionInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RefreshSessionInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputRequestPasswordResetInput(ctx context.Context, obj any) (model.RequestPasswordResetInput, error) {
 	var it model.RequestPasswordResetInput
 	if obj == nil {
@@ -5078,6 +6935,48 @@ func UnmarshalResetPasswordInput(ctx context.Context, raw any) (model.ResetPassw
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputRevokeSessionInput(ctx context.Context, obj any) (model.RevokeSessionInput, error) {
+	var it model.RevokeSessionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"sessionId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "sessionId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sessionId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SessionID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRevokeSessionInput unmarshals raw into the RevokeSessionInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRevokeSessionInput(ctx context.Context, raw any) (model.RevokeSessionInput, error) {
+	var out model.RevokeSessionInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RevokeSessionInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputSignInInput(ctx context.Context, obj any) (model.SignInInput, error) {
 	var it model.SignInInput
 	if obj == nil {
@@ -5089,7 +6988,7 @@ func (ec *executionContext) unmarshalInputSignInInput(ctx context.Context, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"email", "password"}
+	fieldsInOrder := [...]string{"email", "password", "deviceToken"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -5110,6 +7009,13 @@ func (ec *executionContext) unmarshalInputSignInInput(ctx context.Context, obj a
 				return it, err
 			}
 			it.Password = data
+		case "deviceToken":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceToken"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceToken = data
 		}
 	}
 	return it, nil
@@ -5124,6 +7030,48 @@ func (ec *executionContext) unmarshalInputSignInInput(ctx context.Context, obj a
 func UnmarshalSignInInput(ctx context.Context, raw any) (model.SignInInput, error) {
 	var out model.SignInInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "SignInInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputSignOutInput(ctx context.Context, obj any) (model.SignOutInput, error) {
+	var it model.SignOutInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"refreshToken"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "refreshToken":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("refreshToken"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RefreshToken = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalSignOutInput unmarshals raw into the SignOutInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalSignOutInput(ctx context.Context, raw any) (model.SignOutInput, error) {
+	var out model.SignOutInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "SignOutInput", raw, &out)
 	return out, err
 }
 
@@ -5249,6 +7197,185 @@ func UnmarshalVerifyEmailInput(ctx context.Context, raw any) (model.VerifyEmailI
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
+
+func (ec *executionContext) _AttemptSecondFactorResult(ctx context.Context, sel ast.SelectionSet, obj model.AttemptSecondFactorResult) graphql.Marshaler {
+	switch obj := (obj).(type) {
+	case nil:
+		return graphql.Null
+	case model.VerificationExpired:
+		return ec._VerificationExpired(ctx, sel, &obj)
+	case *model.VerificationExpired:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._VerificationExpired(ctx, sel, obj)
+	case model.ServiceUnavailable:
+		return ec._ServiceUnavailable(ctx, sel, &obj)
+	case *model.ServiceUnavailable:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ServiceUnavailable(ctx, sel, obj)
+	case model.SecondFactorRequired:
+		return ec._SecondFactorRequired(ctx, sel, &obj)
+	case *model.SecondFactorRequired:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SecondFactorRequired(ctx, sel, obj)
+	case model.RateLimited:
+		return ec._RateLimited(ctx, sel, &obj)
+	case *model.RateLimited:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._RateLimited(ctx, sel, obj)
+	case model.InvalidInput:
+		return ec._InvalidInput(ctx, sel, &obj)
+	case *model.InvalidInput:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._InvalidInput(ctx, sel, obj)
+	case model.InvalidCode:
+		return ec._InvalidCode(ctx, sel, &obj)
+	case *model.InvalidCode:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._InvalidCode(ctx, sel, obj)
+	case model.AccountLocked:
+		return ec._AccountLocked(ctx, sel, &obj)
+	case *model.AccountLocked:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._AccountLocked(ctx, sel, obj)
+	case model.AccountBanned:
+		return ec._AccountBanned(ctx, sel, &obj)
+	case *model.AccountBanned:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._AccountBanned(ctx, sel, obj)
+	case model.SignInTicketIssued:
+		return ec._SignInTicketIssued(ctx, sel, &obj)
+	case *model.SignInTicketIssued:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SignInTicketIssued(ctx, sel, obj)
+	case model.SessionCreated:
+		return ec._SessionCreated(ctx, sel, &obj)
+	case *model.SessionCreated:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SessionCreated(ctx, sel, obj)
+	default:
+		if typedObj, ok := obj.(graphql.Marshaler); ok {
+			return typedObj
+		} else {
+			panic(fmt.Errorf("unexpected type %T; non-generated variants of AttemptSecondFactorResult must implement graphql.Marshaler", obj))
+		}
+	}
+}
+
+func (ec *executionContext) _PrepareSecondFactorResult(ctx context.Context, sel ast.SelectionSet, obj model.PrepareSecondFactorResult) graphql.Marshaler {
+	switch obj := (obj).(type) {
+	case nil:
+		return graphql.Null
+	case model.VerificationExpired:
+		return ec._VerificationExpired(ctx, sel, &obj)
+	case *model.VerificationExpired:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._VerificationExpired(ctx, sel, obj)
+	case model.ServiceUnavailable:
+		return ec._ServiceUnavailable(ctx, sel, &obj)
+	case *model.ServiceUnavailable:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ServiceUnavailable(ctx, sel, obj)
+	case model.RateLimited:
+		return ec._RateLimited(ctx, sel, &obj)
+	case *model.RateLimited:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._RateLimited(ctx, sel, obj)
+	case model.InvalidInput:
+		return ec._InvalidInput(ctx, sel, &obj)
+	case *model.InvalidInput:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._InvalidInput(ctx, sel, obj)
+	case model.SecondFactorPrepared:
+		return ec._SecondFactorPrepared(ctx, sel, &obj)
+	case *model.SecondFactorPrepared:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SecondFactorPrepared(ctx, sel, obj)
+	default:
+		if typedObj, ok := obj.(graphql.Marshaler); ok {
+			return typedObj
+		} else {
+			panic(fmt.Errorf("unexpected type %T; non-generated variants of PrepareSecondFactorResult must implement graphql.Marshaler", obj))
+		}
+	}
+}
+
+func (ec *executionContext) _RefreshSessionResult(ctx context.Context, sel ast.SelectionSet, obj model.RefreshSessionResult) graphql.Marshaler {
+	switch obj := (obj).(type) {
+	case nil:
+		return graphql.Null
+	case model.SessionEnded:
+		return ec._SessionEnded(ctx, sel, &obj)
+	case *model.SessionEnded:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SessionEnded(ctx, sel, obj)
+	case model.ServiceUnavailable:
+		return ec._ServiceUnavailable(ctx, sel, &obj)
+	case *model.ServiceUnavailable:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ServiceUnavailable(ctx, sel, obj)
+	case model.RateLimited:
+		return ec._RateLimited(ctx, sel, &obj)
+	case *model.RateLimited:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._RateLimited(ctx, sel, obj)
+	case model.InvalidInput:
+		return ec._InvalidInput(ctx, sel, &obj)
+	case *model.InvalidInput:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._InvalidInput(ctx, sel, obj)
+	case model.SessionRefreshed:
+		return ec._SessionRefreshed(ctx, sel, &obj)
+	case *model.SessionRefreshed:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SessionRefreshed(ctx, sel, obj)
+	default:
+		if typedObj, ok := obj.(graphql.Marshaler); ok {
+			return typedObj
+		} else {
+			panic(fmt.Errorf("unexpected type %T; non-generated variants of RefreshSessionResult must implement graphql.Marshaler", obj))
+		}
+	}
+}
 
 func (ec *executionContext) _RequestPasswordResetResult(ctx context.Context, sel ast.SelectionSet, obj model.RequestPasswordResetResult) graphql.Marshaler {
 	switch obj := (obj).(type) {
@@ -5436,6 +7563,61 @@ func (ec *executionContext) _ResetPasswordResult(ctx context.Context, sel ast.Se
 	}
 }
 
+func (ec *executionContext) _RevokeSessionResult(ctx context.Context, sel ast.SelectionSet, obj model.RevokeSessionResult) graphql.Marshaler {
+	switch obj := (obj).(type) {
+	case nil:
+		return graphql.Null
+	case model.SessionNotFound:
+		return ec._SessionNotFound(ctx, sel, &obj)
+	case *model.SessionNotFound:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SessionNotFound(ctx, sel, obj)
+	case model.ServiceUnavailable:
+		return ec._ServiceUnavailable(ctx, sel, &obj)
+	case *model.ServiceUnavailable:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ServiceUnavailable(ctx, sel, obj)
+	case model.RateLimited:
+		return ec._RateLimited(ctx, sel, &obj)
+	case *model.RateLimited:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._RateLimited(ctx, sel, obj)
+	case model.NotSignedIn:
+		return ec._NotSignedIn(ctx, sel, &obj)
+	case *model.NotSignedIn:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._NotSignedIn(ctx, sel, obj)
+	case model.InvalidInput:
+		return ec._InvalidInput(ctx, sel, &obj)
+	case *model.InvalidInput:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._InvalidInput(ctx, sel, obj)
+	case model.SessionRevoked:
+		return ec._SessionRevoked(ctx, sel, &obj)
+	case *model.SessionRevoked:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SessionRevoked(ctx, sel, obj)
+	default:
+		if typedObj, ok := obj.(graphql.Marshaler); ok {
+			return typedObj
+		} else {
+			panic(fmt.Errorf("unexpected type %T; non-generated variants of RevokeSessionResult must implement graphql.Marshaler", obj))
+		}
+	}
+}
+
 func (ec *executionContext) _SignInResult(ctx context.Context, sel ast.SelectionSet, obj model.SignInResult) graphql.Marshaler {
 	switch obj := (obj).(type) {
 	case nil:
@@ -5515,6 +7697,95 @@ func (ec *executionContext) _SignInResult(ctx context.Context, sel ast.Selection
 			return typedObj
 		} else {
 			panic(fmt.Errorf("unexpected type %T; non-generated variants of SignInResult must implement graphql.Marshaler", obj))
+		}
+	}
+}
+
+func (ec *executionContext) _SignOutEverywhereResult(ctx context.Context, sel ast.SelectionSet, obj model.SignOutEverywhereResult) graphql.Marshaler {
+	switch obj := (obj).(type) {
+	case nil:
+		return graphql.Null
+	case model.ServiceUnavailable:
+		return ec._ServiceUnavailable(ctx, sel, &obj)
+	case *model.ServiceUnavailable:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ServiceUnavailable(ctx, sel, obj)
+	case model.RateLimited:
+		return ec._RateLimited(ctx, sel, &obj)
+	case *model.RateLimited:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._RateLimited(ctx, sel, obj)
+	case model.NotSignedIn:
+		return ec._NotSignedIn(ctx, sel, &obj)
+	case *model.NotSignedIn:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._NotSignedIn(ctx, sel, obj)
+	case model.SignedOutEverywhere:
+		return ec._SignedOutEverywhere(ctx, sel, &obj)
+	case *model.SignedOutEverywhere:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SignedOutEverywhere(ctx, sel, obj)
+	default:
+		if typedObj, ok := obj.(graphql.Marshaler); ok {
+			return typedObj
+		} else {
+			panic(fmt.Errorf("unexpected type %T; non-generated variants of SignOutEverywhereResult must implement graphql.Marshaler", obj))
+		}
+	}
+}
+
+func (ec *executionContext) _SignOutResult(ctx context.Context, sel ast.SelectionSet, obj model.SignOutResult) graphql.Marshaler {
+	switch obj := (obj).(type) {
+	case nil:
+		return graphql.Null
+	case model.ServiceUnavailable:
+		return ec._ServiceUnavailable(ctx, sel, &obj)
+	case *model.ServiceUnavailable:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ServiceUnavailable(ctx, sel, obj)
+	case model.RateLimited:
+		return ec._RateLimited(ctx, sel, &obj)
+	case *model.RateLimited:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._RateLimited(ctx, sel, obj)
+	case model.NotSignedIn:
+		return ec._NotSignedIn(ctx, sel, &obj)
+	case *model.NotSignedIn:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._NotSignedIn(ctx, sel, obj)
+	case model.InvalidInput:
+		return ec._InvalidInput(ctx, sel, &obj)
+	case *model.InvalidInput:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._InvalidInput(ctx, sel, obj)
+	case model.SignedOut:
+		return ec._SignedOut(ctx, sel, &obj)
+	case *model.SignedOut:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SignedOut(ctx, sel, obj)
+	default:
+		if typedObj, ok := obj.(graphql.Marshaler); ok {
+			return typedObj
+		} else {
+			panic(fmt.Errorf("unexpected type %T; non-generated variants of SignOutResult must implement graphql.Marshaler", obj))
 		}
 	}
 }
@@ -5599,6 +7870,20 @@ func (ec *executionContext) _UserError(ctx context.Context, sel ast.SelectionSet
 			return graphql.Null
 		}
 		return ec._SignUpRestricted(ctx, sel, obj)
+	case model.SessionNotFound:
+		return ec._SessionNotFound(ctx, sel, &obj)
+	case *model.SessionNotFound:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SessionNotFound(ctx, sel, obj)
+	case model.SessionEnded:
+		return ec._SessionEnded(ctx, sel, &obj)
+	case *model.SessionEnded:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SessionEnded(ctx, sel, obj)
 	case model.ServiceUnavailable:
 		return ec._ServiceUnavailable(ctx, sel, &obj)
 	case *model.ServiceUnavailable:
@@ -5627,6 +7912,13 @@ func (ec *executionContext) _UserError(ctx context.Context, sel ast.SelectionSet
 			return graphql.Null
 		}
 		return ec._PasswordRejected(ctx, sel, obj)
+	case model.NotSignedIn:
+		return ec._NotSignedIn(ctx, sel, &obj)
+	case *model.NotSignedIn:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._NotSignedIn(ctx, sel, obj)
 	case model.InvalidInput:
 		return ec._InvalidInput(ctx, sel, &obj)
 	case *model.InvalidInput:
@@ -5786,7 +8078,7 @@ func (ec *executionContext) _VerifyEmailResult(ctx context.Context, sel ast.Sele
 
 // region    **************************** object.gotpl ****************************
 
-var accountBannedImplementors = []string{"AccountBanned", "VerifyEmailResult", "SignInResult", "ResetPasswordResult", "UserError"}
+var accountBannedImplementors = []string{"AccountBanned", "VerifyEmailResult", "SignInResult", "ResetPasswordResult", "AttemptSecondFactorResult", "UserError"}
 
 func (ec *executionContext) _AccountBanned(ctx context.Context, sel ast.SelectionSet, obj *model.AccountBanned) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, accountBannedImplementors)
@@ -5824,7 +8116,7 @@ func (ec *executionContext) _AccountBanned(ctx context.Context, sel ast.Selectio
 	return out
 }
 
-var accountLockedImplementors = []string{"AccountLocked", "VerifyEmailResult", "SignInResult", "ResetPasswordResult", "UserError"}
+var accountLockedImplementors = []string{"AccountLocked", "VerifyEmailResult", "SignInResult", "ResetPasswordResult", "AttemptSecondFactorResult", "UserError"}
 
 func (ec *executionContext) _AccountLocked(ctx context.Context, sel ast.SelectionSet, obj *model.AccountLocked) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, accountLockedImplementors)
@@ -6001,7 +8293,7 @@ func (ec *executionContext) _EmailTaken(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
-var invalidCodeImplementors = []string{"InvalidCode", "VerifyEmailResult", "ResetPasswordResult", "UserError"}
+var invalidCodeImplementors = []string{"InvalidCode", "VerifyEmailResult", "ResetPasswordResult", "AttemptSecondFactorResult", "UserError"}
 
 func (ec *executionContext) _InvalidCode(ctx context.Context, sel ast.SelectionSet, obj *model.InvalidCode) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invalidCodeImplementors)
@@ -6125,7 +8417,7 @@ func (ec *executionContext) _InvalidField(ctx context.Context, sel ast.Selection
 	return out
 }
 
-var invalidInputImplementors = []string{"InvalidInput", "SignUpResult", "VerifyEmailResult", "ResendVerificationResult", "SignInResult", "RequestPasswordResetResult", "ResetPasswordResult", "UserError"}
+var invalidInputImplementors = []string{"InvalidInput", "SignUpResult", "VerifyEmailResult", "ResendVerificationResult", "SignInResult", "RequestPasswordResetResult", "ResetPasswordResult", "PrepareSecondFactorResult", "AttemptSecondFactorResult", "RefreshSessionResult", "SignOutResult", "RevokeSessionResult", "UserError"}
 
 func (ec *executionContext) _InvalidInput(ctx context.Context, sel ast.SelectionSet, obj *model.InvalidInput) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invalidInputImplementors)
@@ -6226,6 +8518,86 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_resetPassword(ctx, field)
 			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "prepareSecondFactor":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_prepareSecondFactor(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "attemptSecondFactor":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_attemptSecondFactor(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "refreshSession":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_refreshSession(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "signOut":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_signOut(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "signOutEverywhere":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_signOutEverywhere(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revokeSession":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_revokeSession(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var notSignedInImplementors = []string{"NotSignedIn", "SignOutResult", "SignOutEverywhereResult", "RevokeSessionResult", "UserError"}
+
+func (ec *executionContext) _NotSignedIn(ctx context.Context, sel ast.SelectionSet, obj *model.NotSignedIn) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, notSignedInImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("NotSignedIn")
+		case "message":
+			out.Values[i] = ec._NotSignedIn_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "code":
+			out.Values[i] = ec._NotSignedIn_code(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -6513,7 +8885,7 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 	return out
 }
 
-var rateLimitedImplementors = []string{"RateLimited", "SignUpResult", "VerifyEmailResult", "ResendVerificationResult", "SignInResult", "RequestPasswordResetResult", "ResetPasswordResult", "UserError"}
+var rateLimitedImplementors = []string{"RateLimited", "SignUpResult", "VerifyEmailResult", "ResendVerificationResult", "SignInResult", "RequestPasswordResetResult", "ResetPasswordResult", "PrepareSecondFactorResult", "AttemptSecondFactorResult", "RefreshSessionResult", "SignOutResult", "SignOutEverywhereResult", "RevokeSessionResult", "UserError"}
 
 func (ec *executionContext) _RateLimited(ctx context.Context, sel ast.SelectionSet, obj *model.RateLimited) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, rateLimitedImplementors)
@@ -6561,7 +8933,45 @@ func (ec *executionContext) _RateLimited(ctx context.Context, sel ast.SelectionS
 	return out
 }
 
-var secondFactorRequiredImplementors = []string{"SecondFactorRequired", "VerifyEmailResult", "SignInResult", "ResetPasswordResult", "UserError"}
+var secondFactorPreparedImplementors = []string{"SecondFactorPrepared", "PrepareSecondFactorResult"}
+
+func (ec *executionContext) _SecondFactorPrepared(ctx context.Context, sel ast.SelectionSet, obj *model.SecondFactorPrepared) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, secondFactorPreparedImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SecondFactorPrepared")
+		case "signInId":
+			out.Values[i] = ec._SecondFactorPrepared_signInId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = ec._SecondFactorPrepared_expiresAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var secondFactorRequiredImplementors = []string{"SecondFactorRequired", "VerifyEmailResult", "SignInResult", "ResetPasswordResult", "AttemptSecondFactorResult", "UserError"}
 
 func (ec *executionContext) _SecondFactorRequired(ctx context.Context, sel ast.SelectionSet, obj *model.SecondFactorRequired) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, secondFactorRequiredImplementors)
@@ -6609,7 +9019,7 @@ func (ec *executionContext) _SecondFactorRequired(ctx context.Context, sel ast.S
 	return out
 }
 
-var serviceUnavailableImplementors = []string{"ServiceUnavailable", "SignUpResult", "VerifyEmailResult", "ResendVerificationResult", "SignInResult", "RequestPasswordResetResult", "ResetPasswordResult", "UserError"}
+var serviceUnavailableImplementors = []string{"ServiceUnavailable", "SignUpResult", "VerifyEmailResult", "ResendVerificationResult", "SignInResult", "RequestPasswordResetResult", "ResetPasswordResult", "PrepareSecondFactorResult", "AttemptSecondFactorResult", "RefreshSessionResult", "SignOutResult", "SignOutEverywhereResult", "RevokeSessionResult", "UserError"}
 
 func (ec *executionContext) _ServiceUnavailable(ctx context.Context, sel ast.SelectionSet, obj *model.ServiceUnavailable) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, serviceUnavailableImplementors)
@@ -6657,7 +9067,65 @@ func (ec *executionContext) _ServiceUnavailable(ctx context.Context, sel ast.Sel
 	return out
 }
 
-var sessionCreatedImplementors = []string{"SessionCreated", "VerifyEmailResult", "SignInResult", "ResetPasswordResult"}
+var sessionImplementors = []string{"Session"}
+
+func (ec *executionContext) _Session(ctx context.Context, sel ast.SelectionSet, obj *model.Session) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sessionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Session")
+		case "sessionId":
+			out.Values[i] = ec._Session_sessionId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "current":
+			out.Values[i] = ec._Session_current(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "device":
+			out.Values[i] = ec._Session_device(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "createdAt":
+			out.Values[i] = ec._Session_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "lastActiveAt":
+			out.Values[i] = ec._Session_lastActiveAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = ec._Session_expiresAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var sessionCreatedImplementors = []string{"SessionCreated", "VerifyEmailResult", "SignInResult", "ResetPasswordResult", "AttemptSecondFactorResult"}
 
 func (ec *executionContext) _SessionCreated(ctx context.Context, sel ast.SelectionSet, obj *model.SessionCreated) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, sessionCreatedImplementors)
@@ -6680,7 +9148,7 @@ func (ec *executionContext) _SessionCreated(ctx context.Context, sel ast.Selecti
 			}
 		case "sessionToken":
 			out.Values[i] = ec._SessionCreated_sessionToken(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "expiresAt":
@@ -6688,8 +9156,114 @@ func (ec *executionContext) _SessionCreated(ctx context.Context, sel ast.Selecti
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "refreshToken":
+			out.Values[i] = ec._SessionCreated_refreshToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "sessionExpiresAt":
 			out.Values[i] = ec._SessionCreated_sessionExpiresAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deviceToken":
+			out.Values[i] = ec._SessionCreated_deviceToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var sessionDeviceImplementors = []string{"SessionDevice"}
+
+func (ec *executionContext) _SessionDevice(ctx context.Context, sel ast.SelectionSet, obj *model.SessionDevice) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sessionDeviceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SessionDevice")
+		case "type":
+			out.Values[i] = ec._SessionDevice_type(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "mobile":
+			out.Values[i] = ec._SessionDevice_mobile(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "browser":
+			out.Values[i] = ec._SessionDevice_browser(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "ipAddress":
+			out.Values[i] = ec._SessionDevice_ipAddress(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "city":
+			out.Values[i] = ec._SessionDevice_city(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "country":
+			out.Values[i] = ec._SessionDevice_country(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var sessionEndedImplementors = []string{"SessionEnded", "RefreshSessionResult", "UserError"}
+
+func (ec *executionContext) _SessionEnded(ctx context.Context, sel ast.SelectionSet, obj *model.SessionEnded) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sessionEndedImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SessionEnded")
+		case "message":
+			out.Values[i] = ec._SessionEnded_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "code":
+			out.Values[i] = ec._SessionEnded_code(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -6710,7 +9284,126 @@ func (ec *executionContext) _SessionCreated(ctx context.Context, sel ast.Selecti
 	return out
 }
 
-var signInTicketIssuedImplementors = []string{"SignInTicketIssued", "VerifyEmailResult", "SignInResult", "ResetPasswordResult"}
+var sessionNotFoundImplementors = []string{"SessionNotFound", "RevokeSessionResult", "UserError"}
+
+func (ec *executionContext) _SessionNotFound(ctx context.Context, sel ast.SelectionSet, obj *model.SessionNotFound) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sessionNotFoundImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SessionNotFound")
+		case "message":
+			out.Values[i] = ec._SessionNotFound_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "code":
+			out.Values[i] = ec._SessionNotFound_code(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var sessionRefreshedImplementors = []string{"SessionRefreshed", "RefreshSessionResult"}
+
+func (ec *executionContext) _SessionRefreshed(ctx context.Context, sel ast.SelectionSet, obj *model.SessionRefreshed) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sessionRefreshedImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SessionRefreshed")
+		case "sessionId":
+			out.Values[i] = ec._SessionRefreshed_sessionId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "userId":
+			out.Values[i] = ec._SessionRefreshed_userId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sessionToken":
+			out.Values[i] = ec._SessionRefreshed_sessionToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = ec._SessionRefreshed_expiresAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var sessionRevokedImplementors = []string{"SessionRevoked", "RevokeSessionResult"}
+
+func (ec *executionContext) _SessionRevoked(ctx context.Context, sel ast.SelectionSet, obj *model.SessionRevoked) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sessionRevokedImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SessionRevoked")
+		case "sessionId":
+			out.Values[i] = ec._SessionRevoked_sessionId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var signInTicketIssuedImplementors = []string{"SignInTicketIssued", "VerifyEmailResult", "SignInResult", "ResetPasswordResult", "AttemptSecondFactorResult"}
 
 func (ec *executionContext) _SignInTicketIssued(ctx context.Context, sel ast.SelectionSet, obj *model.SignInTicketIssued) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, signInTicketIssuedImplementors)
@@ -6734,6 +9427,11 @@ func (ec *executionContext) _SignInTicketIssued(ctx context.Context, sel ast.Sel
 		case "expiresAt":
 			out.Values[i] = ec._SignInTicketIssued_expiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deviceToken":
+			out.Values[i] = ec._SignInTicketIssued_deviceToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -6791,7 +9489,73 @@ func (ec *executionContext) _SignUpRestricted(ctx context.Context, sel ast.Selec
 	return out
 }
 
-var verificationExpiredImplementors = []string{"VerificationExpired", "VerifyEmailResult", "ResendVerificationResult", "ResetPasswordResult", "UserError"}
+var signedOutImplementors = []string{"SignedOut", "SignOutResult"}
+
+func (ec *executionContext) _SignedOut(ctx context.Context, sel ast.SelectionSet, obj *model.SignedOut) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, signedOutImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SignedOut")
+		case "sessionId":
+			out.Values[i] = ec._SignedOut_sessionId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var signedOutEverywhereImplementors = []string{"SignedOutEverywhere", "SignOutEverywhereResult"}
+
+func (ec *executionContext) _SignedOutEverywhere(ctx context.Context, sel ast.SelectionSet, obj *model.SignedOutEverywhere) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, signedOutEverywhereImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SignedOutEverywhere")
+		case "endedSessions":
+			out.Values[i] = ec._SignedOutEverywhere_endedSessions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var verificationExpiredImplementors = []string{"VerificationExpired", "VerifyEmailResult", "ResendVerificationResult", "ResetPasswordResult", "PrepareSecondFactorResult", "AttemptSecondFactorResult", "UserError"}
 
 func (ec *executionContext) _VerificationExpired(ctx context.Context, sel ast.SelectionSet, obj *model.VerificationExpired) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, verificationExpiredImplementors)
@@ -6929,18 +9693,24 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 		case "userId":
 			out.Values[i] = ec._Viewer_userId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "sessionId":
 			out.Values[i] = ec._Viewer_sessionId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "expiresAt":
 			out.Values[i] = ec._Viewer_expiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "sessions":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Viewer_sessions(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -7320,6 +10090,19 @@ func (ec *executionContext) ___Type(ctx context.Context, sel ast.SelectionSet, o
 
 // region    ***************************** type.gotpl *****************************
 
+func (ec *executionContext) unmarshalNAttemptSecondFactorInput2clerkqlᚋgraphᚋmodelᚐAttemptSecondFactorInput(ctx context.Context, v any) (model.AttemptSecondFactorInput, error) {
+	res, err := ec.unmarshalInputAttemptSecondFactorInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAttemptSecondFactorResult2clerkqlᚋgraphᚋmodelᚐAttemptSecondFactorResult(ctx context.Context, sel ast.SelectionSet, v model.AttemptSecondFactorResult) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AttemptSecondFactorResult!")
+		return graphql.Null
+	}
+	return ec._AttemptSecondFactorResult(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -7474,6 +10257,27 @@ func (ec *executionContext) marshalNPasswordViolation2ᚕclerkqlᚋgraphᚋmodel
 	return ret
 }
 
+func (ec *executionContext) unmarshalNPrepareSecondFactorInput2clerkqlᚋgraphᚋmodelᚐPrepareSecondFactorInput(ctx context.Context, v any) (model.PrepareSecondFactorInput, error) {
+	res, err := ec.unmarshalInputPrepareSecondFactorInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNPrepareSecondFactorResult2clerkqlᚋgraphᚋmodelᚐPrepareSecondFactorResult(ctx context.Context, sel ast.SelectionSet, v model.PrepareSecondFactorResult) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "PrepareSecondFactorResult!")
+		return graphql.Null
+	}
+	return ec._PrepareSecondFactorResult(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNRefreshSessionResult2clerkqlᚋgraphᚋmodelᚐRefreshSessionResult(ctx context.Context, sel ast.SelectionSet, v model.RefreshSessionResult) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RefreshSessionResult!")
+		return graphql.Null
+	}
+	return ec._RefreshSessionResult(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNRequestPasswordResetInput2clerkqlᚋgraphᚋmodelᚐRequestPasswordResetInput(ctx context.Context, v any) (model.RequestPasswordResetInput, error) {
 	res, err := ec.unmarshalInputRequestPasswordResetInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -7511,6 +10315,19 @@ func (ec *executionContext) marshalNResetPasswordResult2clerkqlᚋgraphᚋmodel�
 		return graphql.Null
 	}
 	return ec._ResetPasswordResult(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRevokeSessionInput2clerkqlᚋgraphᚋmodelᚐRevokeSessionInput(ctx context.Context, v any) (model.RevokeSessionInput, error) {
+	res, err := ec.unmarshalInputRevokeSessionInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRevokeSessionResult2clerkqlᚋgraphᚋmodelᚐRevokeSessionResult(ctx context.Context, sel ast.SelectionSet, v model.RevokeSessionResult) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RevokeSessionResult!")
+		return graphql.Null
+	}
+	return ec._RevokeSessionResult(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNSecondFactorStrategy2clerkqlᚋgraphᚋmodelᚐSecondFactorStrategy(ctx context.Context, v any) (model.SecondFactorStrategy, error) {
@@ -7553,6 +10370,10 @@ func (ec *executionContext) marshalNSecondFactorStrategy2ᚕclerkqlᚋgraphᚋmo
 	return ret
 }
 
+func (ec *executionContext) marshalNSession2clerkqlᚋgraphᚋmodelᚐSession(ctx context.Context, sel ast.SelectionSet, v model.Session) graphql.Marshaler {
+	return ec._Session(ctx, sel, &v)
+}
+
 func (ec *executionContext) unmarshalNSignInInput2clerkqlᚋgraphᚋmodelᚐSignInInput(ctx context.Context, v any) (model.SignInInput, error) {
 	res, err := ec.unmarshalInputSignInInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -7564,6 +10385,22 @@ func (ec *executionContext) marshalNSignInResult2clerkqlᚋgraphᚋmodelᚐSignI
 		return graphql.Null
 	}
 	return ec._SignInResult(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSignOutEverywhereResult2clerkqlᚋgraphᚋmodelᚐSignOutEverywhereResult(ctx context.Context, sel ast.SelectionSet, v model.SignOutEverywhereResult) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SignOutEverywhereResult!")
+		return graphql.Null
+	}
+	return ec._SignOutEverywhereResult(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSignOutResult2clerkqlᚋgraphᚋmodelᚐSignOutResult(ctx context.Context, sel ast.SelectionSet, v model.SignOutResult) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SignOutResult!")
+		return graphql.Null
+	}
+	return ec._SignOutResult(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNSignUpInput2clerkqlᚋgraphᚋmodelᚐSignUpInput(ctx context.Context, v any) (model.SignUpInput, error) {
@@ -7844,6 +10681,48 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	_ = ctx
 	res := graphql.MarshalInt(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalORefreshSessionInput2ᚖclerkqlᚋgraphᚋmodelᚐRefreshSessionInput(ctx context.Context, v any) (*model.RefreshSessionInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputRefreshSessionInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOSession2ᚕclerkqlᚋgraphᚋmodelᚐSessionᚄ(ctx context.Context, sel ast.SelectionSet, v []model.Session) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSession2clerkqlᚋgraphᚋmodelᚐSession(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalOSessionDevice2ᚖclerkqlᚋgraphᚋmodelᚐSessionDevice(ctx context.Context, sel ast.SelectionSet, v *model.SessionDevice) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SessionDevice(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOSignOutInput2ᚖclerkqlᚋgraphᚋmodelᚐSignOutInput(ctx context.Context, v any) (*model.SignOutInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputSignOutInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v any) (*string, error) {

@@ -11,6 +11,21 @@ import (
 	"time"
 )
 
+// How `attemptSecondFactor` can end.
+type AttemptSecondFactorResult interface {
+	IsAttemptSecondFactorResult()
+}
+
+// How `prepareSecondFactor` can end.
+type PrepareSecondFactorResult interface {
+	IsPrepareSecondFactorResult()
+}
+
+// How `refreshSession` can end.
+type RefreshSessionResult interface {
+	IsRefreshSessionResult()
+}
+
 // How `requestPasswordReset` can end.
 type RequestPasswordResetResult interface {
 	IsRequestPasswordResetResult()
@@ -26,9 +41,24 @@ type ResetPasswordResult interface {
 	IsResetPasswordResult()
 }
 
+// How `revokeSession` can end.
+type RevokeSessionResult interface {
+	IsRevokeSessionResult()
+}
+
 // How `signIn` can end.
 type SignInResult interface {
 	IsSignInResult()
+}
+
+// How `signOutEverywhere` can end.
+type SignOutEverywhereResult interface {
+	IsSignOutEverywhereResult()
+}
+
+// How `signOut` can end.
+type SignOutResult interface {
+	IsSignOutResult()
 }
 
 // How `signUp` can end.
@@ -64,6 +94,8 @@ func (AccountBanned) IsSignInResult() {}
 
 func (AccountBanned) IsResetPasswordResult() {}
 
+func (AccountBanned) IsAttemptSecondFactorResult() {}
+
 func (AccountBanned) IsUserError() {}
 
 // What happened, in a sentence that can be shown to the user.
@@ -87,6 +119,8 @@ func (AccountLocked) IsVerifyEmailResult() {}
 func (AccountLocked) IsSignInResult() {}
 
 func (AccountLocked) IsResetPasswordResult() {}
+
+func (AccountLocked) IsAttemptSecondFactorResult() {}
 
 func (AccountLocked) IsUserError() {}
 
@@ -115,6 +149,17 @@ func (this AlreadyVerified) GetMessage() string { return this.Message }
 
 // What happened, for the program. It goes with the type: each type has one code.
 func (this AlreadyVerified) GetCode() ErrorCode { return this.Code }
+
+// What `attemptSecondFactor` needs.
+type AttemptSecondFactorInput struct {
+	// From `SecondFactorRequired` for `TOTP` and `BACKUP_CODE`; from `SecondFactorPrepared` for `EMAIL_CODE`; or the `resumeSignInId`
+	// of `RateLimited` or `ServiceUnavailable` when the code had been accepted before that.
+	SignInID string `json:"signInId"`
+	// Which of the `nextSteps` the code is for.
+	Strategy SecondFactorStrategy `json:"strategy"`
+	// Six digits, or the backup code. Spaces are ignored. Send it again unchanged when going on with a `resumeSignInId`.
+	Code secret.String `json:"code"`
+}
 
 // The password is right, but the address is not verified yet. Go on with `verifyEmail`.
 type EmailNotVerified struct {
@@ -176,6 +221,8 @@ func (InvalidCode) IsVerifyEmailResult() {}
 
 func (InvalidCode) IsResetPasswordResult() {}
 
+func (InvalidCode) IsAttemptSecondFactorResult() {}
+
 func (InvalidCode) IsUserError() {}
 
 // What happened, in a sentence that can be shown to the user.
@@ -234,6 +281,16 @@ func (InvalidInput) IsRequestPasswordResetResult() {}
 
 func (InvalidInput) IsResetPasswordResult() {}
 
+func (InvalidInput) IsPrepareSecondFactorResult() {}
+
+func (InvalidInput) IsAttemptSecondFactorResult() {}
+
+func (InvalidInput) IsRefreshSessionResult() {}
+
+func (InvalidInput) IsSignOutResult() {}
+
+func (InvalidInput) IsRevokeSessionResult() {}
+
 func (InvalidInput) IsUserError() {}
 
 // What happened, in a sentence that can be shown to the user.
@@ -245,6 +302,28 @@ func (this InvalidInput) GetCode() ErrorCode { return this.Code }
 // What can be done: one mutation in a request, sent with POST.
 type Mutation struct {
 }
+
+// No session token was sent, or it is not valid, or its session has ended. Refresh the session, or sign in.
+type NotSignedIn struct {
+	// What happened, in a sentence that can be shown to the user.
+	Message string `json:"message"`
+	// Always `NOT_SIGNED_IN`.
+	Code ErrorCode `json:"code"`
+}
+
+func (NotSignedIn) IsSignOutResult() {}
+
+func (NotSignedIn) IsSignOutEverywhereResult() {}
+
+func (NotSignedIn) IsRevokeSessionResult() {}
+
+func (NotSignedIn) IsUserError() {}
+
+// What happened, in a sentence that can be shown to the user.
+func (this NotSignedIn) GetMessage() string { return this.Message }
+
+// What happened, for the program. It goes with the type: each type has one code.
+func (this NotSignedIn) GetCode() ErrorCode { return this.Code }
 
 // What a new password must satisfy.
 type PasswordPolicy struct {
@@ -308,6 +387,14 @@ type PasswordViolation struct {
 	Message string `json:"message"`
 }
 
+// What `prepareSecondFactor` needs.
+type PrepareSecondFactorInput struct {
+	// From `SecondFactorRequired`, or from `SecondFactorPrepared` to have another code sent.
+	SignInID string `json:"signInId"`
+	// The step to prepare: `EMAIL_CODE`, if it is among the `nextSteps`.
+	Strategy SecondFactorStrategy `json:"strategy"`
+}
+
 // What can be asked. Queries change nothing, and can be sent with GET.
 type Query struct {
 }
@@ -320,7 +407,8 @@ type RateLimited struct {
 	Code ErrorCode `json:"code"`
 	// Seconds to wait before trying again; at least 1.
 	RetryAfterSeconds int `json:"retryAfterSeconds"`
-	// From `resetPassword` only, when the code was accepted already: send the request again with this `signInId`. Null otherwise.
+	// From `resetPassword` and `attemptSecondFactor`, when the code was accepted already: send the request again with this
+	// `signInId`. Null otherwise.
 	ResumeSignInID *string `json:"resumeSignInId,omitempty"`
 }
 
@@ -336,6 +424,18 @@ func (RateLimited) IsRequestPasswordResetResult() {}
 
 func (RateLimited) IsResetPasswordResult() {}
 
+func (RateLimited) IsPrepareSecondFactorResult() {}
+
+func (RateLimited) IsAttemptSecondFactorResult() {}
+
+func (RateLimited) IsRefreshSessionResult() {}
+
+func (RateLimited) IsSignOutResult() {}
+
+func (RateLimited) IsSignOutEverywhereResult() {}
+
+func (RateLimited) IsRevokeSessionResult() {}
+
 func (RateLimited) IsUserError() {}
 
 // What happened, in a sentence that can be shown to the user.
@@ -343,6 +443,12 @@ func (this RateLimited) GetMessage() string { return this.Message }
 
 // What happened, for the program. It goes with the type: each type has one code.
 func (this RateLimited) GetCode() ErrorCode { return this.Code }
+
+// What `refreshSession` needs.
+type RefreshSessionInput struct {
+	// From `SessionCreated`. Not needed when the server keeps it in a cookie.
+	RefreshToken *string `json:"refreshToken,omitempty"`
+}
 
 // What `requestPasswordReset` needs.
 type RequestPasswordResetInput struct {
@@ -367,7 +473,24 @@ type ResetPasswordInput struct {
 	NewPassword secret.String `json:"newPassword"`
 }
 
-// All that was asked for so far is right, but the account has a second factor. There is no session yet.
+// What `revokeSession` needs.
+type RevokeSessionInput struct {
+	// From `Session`, as `viewer` lists them.
+	SessionID string `json:"sessionId"`
+}
+
+// The code for the second factor is on its way.
+type SecondFactorPrepared struct {
+	// Names the code in `attemptSecondFactor`, in place of the `signInId` before.
+	SignInID string `json:"signInId"`
+	// When the code, or the unfinished sign-in, stops being good.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+func (SecondFactorPrepared) IsPrepareSecondFactorResult() {}
+
+// All that was asked for so far is right, but a second factor is due: the account has one, or it has none and the device is new
+// to the server. There is no session yet. Go on with `attemptSecondFactor`.
 type SecondFactorRequired struct {
 	// What happened, in a sentence that can be shown to the user.
 	Message string `json:"message"`
@@ -376,7 +499,9 @@ type SecondFactorRequired struct {
 	// Names the unfinished sign-in. Good for 10 minutes. Never null; it has the type of `PasswordRejected.signInId`
 	// so that both can be selected side by side.
 	SignInID *string `json:"signInId,omitempty"`
-	// The second factors that this account has.
+	// The steps that can finish the sign-in; one of them does. Empty when the account's only second factor is a phone number, which
+	// this server can't check. An account with a second factor is never offered `EMAIL_CODE`: whoever reads its mail could
+	// set a new password and enter that code, and would need nothing else.
 	NextSteps []SecondFactorStrategy `json:"nextSteps"`
 }
 
@@ -385,6 +510,8 @@ func (SecondFactorRequired) IsVerifyEmailResult() {}
 func (SecondFactorRequired) IsSignInResult() {}
 
 func (SecondFactorRequired) IsResetPasswordResult() {}
+
+func (SecondFactorRequired) IsAttemptSecondFactorResult() {}
 
 func (SecondFactorRequired) IsUserError() {}
 
@@ -403,7 +530,8 @@ type ServiceUnavailable struct {
 	Code ErrorCode `json:"code"`
 	// Seconds to wait before trying again; at least 1.
 	RetryAfterSeconds int `json:"retryAfterSeconds"`
-	// From `resetPassword` only, when the code was accepted already: send the request again with this `signInId`. Null otherwise.
+	// From `resetPassword` and `attemptSecondFactor`, when the code was accepted already: send the request again with this
+	// `signInId`. Null otherwise.
 	ResumeSignInID *string `json:"resumeSignInId,omitempty"`
 }
 
@@ -419,6 +547,18 @@ func (ServiceUnavailable) IsRequestPasswordResetResult() {}
 
 func (ServiceUnavailable) IsResetPasswordResult() {}
 
+func (ServiceUnavailable) IsPrepareSecondFactorResult() {}
+
+func (ServiceUnavailable) IsAttemptSecondFactorResult() {}
+
+func (ServiceUnavailable) IsRefreshSessionResult() {}
+
+func (ServiceUnavailable) IsSignOutResult() {}
+
+func (ServiceUnavailable) IsSignOutEverywhereResult() {}
+
+func (ServiceUnavailable) IsRevokeSessionResult() {}
+
 func (ServiceUnavailable) IsUserError() {}
 
 // What happened, in a sentence that can be shown to the user.
@@ -427,18 +567,41 @@ func (this ServiceUnavailable) GetMessage() string { return this.Message }
 // What happened, for the program. It goes with the type: each type has one code.
 func (this ServiceUnavailable) GetCode() ErrorCode { return this.Code }
 
-// Signed in. This form is used when the server runs in session mode.
+// A session of the viewer.
+type Session struct {
+	// The session's id at Clerk, which `revokeSession` wants to know.
+	SessionID string `json:"sessionId"`
+	// Whether it is the one that asks.
+	Current bool `json:"current"`
+	// Where it was last seen. Null when Clerk does not know, as of sessions that a server in session mode made.
+	Device *SessionDevice `json:"device,omitempty"`
+	// When it began.
+	CreatedAt time.Time `json:"createdAt"`
+	// When it was last used.
+	LastActiveAt time.Time `json:"lastActiveAt"`
+	// When it ends by itself.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+// Signed in. This form is used when the server runs in session mode or in exchange mode.
 type SessionCreated struct {
 	// The session's id at Clerk.
 	SessionID string `json:"sessionId"`
 	// The account's id at Clerk.
 	UserID string `json:"userId"`
-	// A Clerk session token (JWT). Send it as `Authorization: Bearer <sessionToken>`.
-	SessionToken string `json:"sessionToken"`
-	// When `sessionToken` stops being good, usually after a minute. Clerk's SDKs renew it; this API does not yet.
+	// A Clerk session token (JWT). Send it as `Authorization: Bearer <sessionToken>`. Null when the server keeps it in a
+	// cookie.
+	SessionToken *string `json:"sessionToken,omitempty"`
+	// When `sessionToken` stops being good, usually after a minute. `refreshSession` makes a new one.
 	ExpiresAt time.Time `json:"expiresAt"`
+	// What `refreshSession` and `signOut` need, good for as long as the session. It is a secret that can be turned into session
+	// tokens: store it where nobody else can read it. Null when the server keeps it in a cookie.
+	RefreshToken *string `json:"refreshToken,omitempty"`
 	// When the session itself ends at Clerk.
 	SessionExpiresAt time.Time `json:"sessionExpiresAt"`
+	// Makes this device a known one for `signIn`, for 90 days or until the password changes. Given where the server checks
+	// new devices, by what proves more than a password. Null otherwise, and when the server keeps it in a cookie.
+	DeviceToken *string `json:"deviceToken,omitempty"`
 }
 
 func (SessionCreated) IsVerifyEmailResult() {}
@@ -447,16 +610,96 @@ func (SessionCreated) IsSignInResult() {}
 
 func (SessionCreated) IsResetPasswordResult() {}
 
+func (SessionCreated) IsAttemptSecondFactorResult() {}
+
+// The device of a session, as far as Clerk knows it.
+type SessionDevice struct {
+	// What kind of device, such as `Macintosh`.
+	Type *string `json:"type,omitempty"`
+	// Whether it is a mobile device.
+	Mobile bool `json:"mobile"`
+	// Name and version of the browser.
+	Browser *string `json:"browser,omitempty"`
+	// The IP address.
+	IPAddress *string `json:"ipAddress,omitempty"`
+	// The city that the IP address seems to be in.
+	City *string `json:"city,omitempty"`
+	// The country that the IP address seems to be in.
+	Country *string `json:"country,omitempty"`
+}
+
+// The session of the refresh token has ended: signed out, revoked, expired, or replaced by a change of the password. Sign in again.
+type SessionEnded struct {
+	// What happened, in a sentence that can be shown to the user.
+	Message string `json:"message"`
+	// Always `SESSION_ENDED`.
+	Code ErrorCode `json:"code"`
+}
+
+func (SessionEnded) IsRefreshSessionResult() {}
+
+func (SessionEnded) IsUserError() {}
+
+// What happened, in a sentence that can be shown to the user.
+func (this SessionEnded) GetMessage() string { return this.Message }
+
+// What happened, for the program. It goes with the type: each type has one code.
+func (this SessionEnded) GetCode() ErrorCode { return this.Code }
+
+// The viewer has no active session with this id.
+type SessionNotFound struct {
+	// What happened, in a sentence that can be shown to the user.
+	Message string `json:"message"`
+	// Always `SESSION_NOT_FOUND`.
+	Code ErrorCode `json:"code"`
+}
+
+func (SessionNotFound) IsRevokeSessionResult() {}
+
+func (SessionNotFound) IsUserError() {}
+
+// What happened, in a sentence that can be shown to the user.
+func (this SessionNotFound) GetMessage() string { return this.Message }
+
+// What happened, for the program. It goes with the type: each type has one code.
+func (this SessionNotFound) GetCode() ErrorCode { return this.Code }
+
+// A new session token.
+type SessionRefreshed struct {
+	// The session's id at Clerk.
+	SessionID string `json:"sessionId"`
+	// The account's id at Clerk.
+	UserID string `json:"userId"`
+	// A Clerk session token (JWT). Send it as `Authorization: Bearer <sessionToken>`. Null when the server keeps it in a
+	// cookie.
+	SessionToken *string `json:"sessionToken,omitempty"`
+	// When `sessionToken` stops being good, usually after a minute.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+func (SessionRefreshed) IsRefreshSessionResult() {}
+
+// The session has ended.
+type SessionRevoked struct {
+	// The session's id at Clerk.
+	SessionID string `json:"sessionId"`
+}
+
+func (SessionRevoked) IsRevokeSessionResult() {}
+
 // What `signIn` needs.
 type SignInInput struct {
 	// The address of the account. Letter case does not matter.
 	Email string `json:"email"`
 	// The password of the account.
 	Password secret.String `json:"password"`
+	// From an earlier sign-in on this device. Where the server checks new devices, it spares the mailed code. One that is of another
+	// account, too old, or from before a change of the password, is as good as none.
+	DeviceToken *string `json:"deviceToken,omitempty"`
 }
 
 // Signed in, once one of Clerk's own SDKs redeems the ticket (`signIn.create({ strategy: "ticket", ticket })`).
-// This form is used when the server runs in ticket mode, as it must with a production instance of Clerk.
+// This form is used when the server runs in ticket mode.
 type SignInTicketIssued struct {
 	// The account's id at Clerk.
 	UserID string `json:"userId"`
@@ -464,6 +707,9 @@ type SignInTicketIssued struct {
 	Ticket string `json:"ticket"`
 	// When the ticket stops being good, a minute after it was issued.
 	ExpiresAt time.Time `json:"expiresAt"`
+	// Makes this device a known one for `signIn`, for 90 days or until the password changes. Given where the server checks
+	// new devices, by what proves more than a password. Null otherwise, and when the server keeps it in a cookie.
+	DeviceToken *string `json:"deviceToken,omitempty"`
 }
 
 func (SignInTicketIssued) IsVerifyEmailResult() {}
@@ -471,6 +717,14 @@ func (SignInTicketIssued) IsVerifyEmailResult() {}
 func (SignInTicketIssued) IsSignInResult() {}
 
 func (SignInTicketIssued) IsResetPasswordResult() {}
+
+func (SignInTicketIssued) IsAttemptSecondFactorResult() {}
+
+// What `signOut` needs.
+type SignOutInput struct {
+	// From `SessionCreated`. Not needed with a session token, or when the server keeps it in a cookie.
+	RefreshToken *string `json:"refreshToken,omitempty"`
+}
 
 // What `signUp` needs.
 type SignUpInput struct {
@@ -502,6 +756,22 @@ func (this SignUpRestricted) GetMessage() string { return this.Message }
 // What happened, for the program. It goes with the type: each type has one code.
 func (this SignUpRestricted) GetCode() ErrorCode { return this.Code }
 
+// The session has ended.
+type SignedOut struct {
+	// The session's id at Clerk. Null when it had expired already.
+	SessionID *string `json:"sessionId,omitempty"`
+}
+
+func (SignedOut) IsSignOutResult() {}
+
+// All sessions of the account have ended.
+type SignedOutEverywhere struct {
+	// How many sessions were ended.
+	EndedSessions int `json:"endedSessions"`
+}
+
+func (SignedOutEverywhere) IsSignOutEverywhereResult() {}
+
 // The code, or the handle that was sent, can no longer be used: too old, tried too often, or replaced by a
 // newer sign-up. Ask for a new code, or begin the flow again.
 type VerificationExpired struct {
@@ -516,6 +786,10 @@ func (VerificationExpired) IsVerifyEmailResult() {}
 func (VerificationExpired) IsResendVerificationResult() {}
 
 func (VerificationExpired) IsResetPasswordResult() {}
+
+func (VerificationExpired) IsPrepareSecondFactorResult() {}
+
+func (VerificationExpired) IsAttemptSecondFactorResult() {}
 
 func (VerificationExpired) IsUserError() {}
 
@@ -567,6 +841,10 @@ type Viewer struct {
 	SessionID string `json:"sessionId"`
 	// When the session token that was sent stops being good.
 	ExpiresAt time.Time `json:"expiresAt"`
+	// The account's active sessions, the newest first. Clerk is asked for them: when it can't be, this is null, with an error whose
+	// `extensions.code` is `SERVICE_UNAVAILABLE`. When the viewer's own session has ended meanwhile, the code is
+	// `SESSION_TOKEN_INVALID`.
+	Sessions []Session `json:"sessions,omitempty"`
 }
 
 // Codes of `UserError`.
@@ -597,6 +875,12 @@ const (
 	ErrorCodeAccountLocked ErrorCode = "ACCOUNT_LOCKED"
 	// See `AccountBanned`.
 	ErrorCodeAccountBanned ErrorCode = "ACCOUNT_BANNED"
+	// See `SessionEnded`.
+	ErrorCodeSessionEnded ErrorCode = "SESSION_ENDED"
+	// See `NotSignedIn`.
+	ErrorCodeNotSignedIn ErrorCode = "NOT_SIGNED_IN"
+	// See `SessionNotFound`.
+	ErrorCodeSessionNotFound ErrorCode = "SESSION_NOT_FOUND"
 	// See `RateLimited`.
 	ErrorCodeRateLimited ErrorCode = "RATE_LIMITED"
 	// See `ServiceUnavailable`.
@@ -616,13 +900,16 @@ var AllErrorCode = []ErrorCode{
 	ErrorCodeSecondFactorRequired,
 	ErrorCodeAccountLocked,
 	ErrorCodeAccountBanned,
+	ErrorCodeSessionEnded,
+	ErrorCodeNotSignedIn,
+	ErrorCodeSessionNotFound,
 	ErrorCodeRateLimited,
 	ErrorCodeServiceUnavailable,
 }
 
 func (e ErrorCode) IsValid() bool {
 	switch e {
-	case ErrorCodeEmailTaken, ErrorCodePasswordRejected, ErrorCodeSignUpRestricted, ErrorCodeInvalidInput, ErrorCodeInvalidCode, ErrorCodeVerificationExpired, ErrorCodeAlreadyVerified, ErrorCodeInvalidCredentials, ErrorCodeEmailNotVerified, ErrorCodeSecondFactorRequired, ErrorCodeAccountLocked, ErrorCodeAccountBanned, ErrorCodeRateLimited, ErrorCodeServiceUnavailable:
+	case ErrorCodeEmailTaken, ErrorCodePasswordRejected, ErrorCodeSignUpRestricted, ErrorCodeInvalidInput, ErrorCodeInvalidCode, ErrorCodeVerificationExpired, ErrorCodeAlreadyVerified, ErrorCodeInvalidCredentials, ErrorCodeEmailNotVerified, ErrorCodeSecondFactorRequired, ErrorCodeAccountLocked, ErrorCodeAccountBanned, ErrorCodeSessionEnded, ErrorCodeNotSignedIn, ErrorCodeSessionNotFound, ErrorCodeRateLimited, ErrorCodeServiceUnavailable:
 		return true
 	}
 	return false
@@ -677,6 +964,8 @@ const (
 	InvalidFieldReasonTooLong InvalidFieldReason = "TOO_LONG"
 	// It is a handle that this server did not issue for this purpose, or that was altered.
 	InvalidFieldReasonInvalidHandle InvalidFieldReason = "INVALID_HANDLE"
+	// It is none of the choices that there are in this case.
+	InvalidFieldReasonNotAvailable InvalidFieldReason = "NOT_AVAILABLE"
 )
 
 var AllInvalidFieldReason = []InvalidFieldReason{
@@ -685,11 +974,12 @@ var AllInvalidFieldReason = []InvalidFieldReason{
 	InvalidFieldReasonInvalidCharacters,
 	InvalidFieldReasonTooLong,
 	InvalidFieldReasonInvalidHandle,
+	InvalidFieldReasonNotAvailable,
 }
 
 func (e InvalidFieldReason) IsValid() bool {
 	switch e {
-	case InvalidFieldReasonRequired, InvalidFieldReasonInvalidFormat, InvalidFieldReasonInvalidCharacters, InvalidFieldReasonTooLong, InvalidFieldReasonInvalidHandle:
+	case InvalidFieldReasonRequired, InvalidFieldReasonInvalidFormat, InvalidFieldReasonInvalidCharacters, InvalidFieldReasonTooLong, InvalidFieldReasonInvalidHandle, InvalidFieldReasonNotAvailable:
 		return true
 	}
 	return false
@@ -823,16 +1113,19 @@ const (
 	SecondFactorStrategyTotp SecondFactorStrategy = "TOTP"
 	// One of the account's backup codes, each good for one use.
 	SecondFactorStrategyBackupCode SecondFactorStrategy = "BACKUP_CODE"
+	// A code that `prepareSecondFactor` mails to the address that signs in, where the server checks new devices.
+	SecondFactorStrategyEmailCode SecondFactorStrategy = "EMAIL_CODE"
 )
 
 var AllSecondFactorStrategy = []SecondFactorStrategy{
 	SecondFactorStrategyTotp,
 	SecondFactorStrategyBackupCode,
+	SecondFactorStrategyEmailCode,
 }
 
 func (e SecondFactorStrategy) IsValid() bool {
 	switch e {
-	case SecondFactorStrategyTotp, SecondFactorStrategyBackupCode:
+	case SecondFactorStrategyTotp, SecondFactorStrategyBackupCode, SecondFactorStrategyEmailCode:
 		return true
 	}
 	return false

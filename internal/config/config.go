@@ -42,7 +42,9 @@ type Log struct {
 
 // Flows is how the flows run.
 type Flows struct {
-	SessionMode       string        `env:"SESSION_MODE" default:"auto" help:"What a finished sign-in gives: a session with its token, which Clerk allows on development instances only, or a ticket for one of Clerk's SDKs. auto is ticket with an sk_live_ key, else session."`
+	SessionMode       string        `env:"SESSION_MODE" default:"auto" help:"What a finished sign-in gives. session: a session with its token, which Clerk allows on development instances only. ticket: a ticket for one of Clerk's SDKs. exchange: a session with its token, for a ticket that the server redeems itself. auto is ticket with an sk_live_ key, else session."`
+	SessionCookies    bool          `env:"SESSION_COOKIES" help:"Keep session, refresh and device tokens in cookies of the browser, not in answers. Then only pages of the same origin can run mutations."`
+	NewDeviceCheck    string        `env:"NEW_DEVICE_CHECK" default:"off" help:"What a sign-in with a password asks for on a new device, of accounts without a second factor: off or email_code."`
 	AuthorizedParties []string      `env:"AUTHORIZED_PARTIES" placeholder:"ORIGIN" help:"Origins that the azp of a session token may name. None: every origin."`
 	ClerkTimeout      time.Duration `env:"CLERK_TIMEOUT" default:"5s" help:"Longest that one call to Clerk may take."`
 	MutationTimeout   time.Duration `env:"MUTATION_TIMEOUT" default:"20s" help:"Longest that one mutation may take, with all its calls to Clerk."`
@@ -53,8 +55,17 @@ type Dev struct {
 	HTTP
 	Log
 	Flows
-	EmulatorAddr string `env:"EMULATOR_ADDR" default:"127.0.0.1:8090" help:"Loopback address that the embedded Clerk listens on."`
+	EmulatorAddr       string `env:"EMULATOR_ADDR" default:"127.0.0.1:8090" help:"Loopback address that the embedded Clerk listens on."`
+	EmulatorProduction bool   `env:"EMULATOR_PRODUCTION" help:"Have the embedded Clerk behave like a production instance."`
 	noProductionKey
+}
+
+// Clerk is which Clerk instance to call.
+type Clerk struct {
+	ClerkSecretKey      secret.String `env:"CLERK_SECRET_KEY" placeholder:"sk_..." help:"Secret key of the Clerk instance. Required. Better set in the environment: a process list shows flags."`
+	ClerkAPIURL         string        `name:"clerk-api-url" env:"CLERK_API_URL" default:"https://api.clerk.com/v1" help:"Clerk's Backend API."`
+	ClerkFrontendAPIURL string        `name:"clerk-frontend-api-url" env:"CLERK_FRONTEND_API_URL" placeholder:"URL" help:"The instance's Frontend API, which is the issuer of its session tokens. Clerk is asked when it is not set."`
+	ClerkProxyURL       string        `name:"clerk-proxy-url" env:"CLERK_PROXY_URL" placeholder:"URL" help:"The proxy in front of the Frontend API, if the instance is set up with one. It is the issuer then, and session mode exchange tells Clerk the client's IP."`
 }
 
 // Serve is the command serve.
@@ -62,12 +73,10 @@ type Serve struct {
 	HTTP
 	Log
 	Flows
-	ClerkSecretKey      secret.String   `env:"CLERK_SECRET_KEY" placeholder:"sk_..." help:"Secret key of the Clerk instance. Required. Better set in the environment: a process list shows flags."`
-	HandleKeys          []secret.String `env:"HANDLE_KEYS" placeholder:"HEX" help:"Keys of 64 hexadecimal digits that seal the handles (make one with: openssl rand -hex 32). The first seals, all open. Required. Better set in the environment."`
-	ClerkAPIURL         string          `name:"clerk-api-url" env:"CLERK_API_URL" default:"https://api.clerk.com/v1" help:"Clerk's Backend API."`
-	ClerkFrontendAPIURL string          `name:"clerk-frontend-api-url" env:"CLERK_FRONTEND_API_URL" placeholder:"URL" help:"The instance's Frontend API, which is the issuer of its session tokens. Clerk is asked when it is not set."`
-	CodeAttempts        int             `env:"CODE_ATTEMPTS" default:"0" help:"How many times the instance lets a mailed code be tried, if you know. It is told as attemptsRemaining."`
-	Playground          bool            `env:"PLAYGROUND" help:"Serve the Playground at / and let clients ask for the schema."`
+	Clerk
+	HandleKeys   []secret.String `env:"HANDLE_KEYS" placeholder:"HEX" help:"Keys of 64 hexadecimal digits that seal the handles (make one with: openssl rand -hex 32). The first seals, all open. Required. Better set in the environment."`
+	CodeAttempts int             `env:"CODE_ATTEMPTS" default:"0" help:"How many times the instance lets a mailed code be tried, if you know. It is told as attemptsRemaining."`
+	Playground   bool            `env:"PLAYGROUND" help:"Serve the Playground at / and let clients ask for the schema."`
 }
 
 // Emulator is the command emulator.

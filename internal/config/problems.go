@@ -19,6 +19,7 @@ func (d Dev) problems() error {
 	return errors.Join(
 		d.HTTP.problems(), d.Log.problems(), d.Flows.problems(),
 		checkAddr("EMULATOR_ADDR (--emulator-addr)", d.EmulatorAddr, true),
+		d.fit(d.EmulatorProduction),
 		d.noProductionKey.problems(),
 	)
 }
@@ -48,8 +49,11 @@ func (l Log) problems() error {
 
 func (f Flows) problems() error {
 	var problems []error
-	if !slices.Contains([]string{"auto", "session", "ticket"}, f.SessionMode) {
-		problems = append(problems, errors.New("SESSION_MODE (--session-mode) must be auto, session or ticket"))
+	if !slices.Contains([]string{"auto", "session", "ticket", "exchange"}, f.SessionMode) {
+		problems = append(problems, errors.New("SESSION_MODE (--session-mode) must be auto, session, ticket or exchange"))
+	}
+	if f.NewDeviceCheck != "off" && f.NewDeviceCheck != "email_code" {
+		problems = append(problems, errors.New("NEW_DEVICE_CHECK (--new-device-check) must be off or email_code"))
 	}
 	if f.ClerkTimeout <= 0 {
 		problems = append(problems, errors.New("CLERK_TIMEOUT (--clerk-timeout) must be more than 0"))
@@ -61,17 +65,11 @@ func (f Flows) problems() error {
 }
 
 func (s Serve) problems() error {
-	problems := []error{s.HTTP.problems(), s.Log.problems(), s.Flows.problems()}
+	problems := []error{
+		s.HTTP.problems(), s.Log.problems(), s.Flows.problems(), s.Clerk.problems(), s.fit(isProductionKey(s.ClerkSecretKey)),
+	}
 	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 
-	switch key := s.ClerkSecretKey.Reveal(); {
-	case key == "":
-		report("CLERK_SECRET_KEY (--clerk-secret-key) is not set: it is on the API keys page of the Clerk dashboard")
-	case !looksLikeSecretKey(key):
-		report("CLERK_SECRET_KEY (--clerk-secret-key) must be sk_test_ or sk_live_ and what follows it, without spaces")
-	case isProductionKey(s.ClerkSecretKey) && s.SessionMode == "session":
-		report("SESSION_MODE (--session-mode) can't be session with an sk_live_ key: Clerk creates no sessions on production instances")
-	}
 	switch {
 	case len(s.HandleKeys) == 0:
 		report("HANDLE_KEYS (--handle-keys) is not set: make a key with: openssl rand -hex 32")
@@ -83,20 +81,49 @@ func (s Serve) problems() error {
 			report("HANDLE_KEYS (--handle-keys): key %d is not 64 hexadecimal digits", i+1)
 		}
 	}
-	if err := checkURL(s.ClerkAPIURL); err != nil {
-		report("CLERK_API_URL (--clerk-api-url) %w", err)
-	} else if !strings.HasSuffix(strings.TrimRight(s.ClerkAPIURL, "/"), "/v1") {
-		report("CLERK_API_URL (--clerk-api-url) must end with the version of the API, /v1")
-	}
-	if s.ClerkFrontendAPIURL != "" {
-		if err := checkURL(s.ClerkFrontendAPIURL); err != nil {
-			report("CLERK_FRONTEND_API_URL (--clerk-frontend-api-url) %w", err)
-		}
+	if s.SessionMode == "exchange" && s.ClerkFrontendAPIURL == "" && s.ClerkProxyURL == "" {
+		report("SESSION_MODE (--session-mode) exchange needs CLERK_FRONTEND_API_URL, which is on the API keys page of the Clerk dashboard, or CLERK_PROXY_URL")
 	}
 	if s.CodeAttempts < 0 {
 		report("CODE_ATTEMPTS (--code-attempts) must not be negative")
 	}
 	return errors.Join(problems...)
+}
+
+func (c Clerk) problems() error {
+	var problems []error
+	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+
+	switch key := c.ClerkSecretKey.Reveal(); {
+	case key == "":
+		report("CLERK_SECRET_KEY (--clerk-secret-key) is not set: it is on the API keys page of the Clerk dashboard")
+	case !looksLikeSecretKey(key):
+		report("CLERK_SECRET_KEY (--clerk-secret-key) must be sk_test_ or sk_live_ and what follows it, without spaces")
+	}
+	if err := checkURL(c.ClerkAPIURL); err != nil {
+		report("CLERK_API_URL (--clerk-api-url) %w", err)
+	} else if !strings.HasSuffix(strings.TrimRight(c.ClerkAPIURL, "/"), "/v1") {
+		report("CLERK_API_URL (--clerk-api-url) must end with the version of the API, /v1")
+	}
+	if c.ClerkFrontendAPIURL != "" {
+		if err := checkURL(c.ClerkFrontendAPIURL); err != nil {
+			report("CLERK_FRONTEND_API_URL (--clerk-frontend-api-url) %w", err)
+		}
+	}
+	if c.ClerkProxyURL != "" {
+		if err := checkURL(c.ClerkProxyURL); err != nil {
+			report("CLERK_PROXY_URL (--clerk-proxy-url) %w", err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// fit returns an error unless the session mode works with a Clerk instance of this kind.
+func (f Flows) fit(production bool) error {
+	if production && f.SessionMode == "session" {
+		return errors.New("SESSION_MODE (--session-mode) can't be session with a production instance: Clerk creates no sessions on them")
+	}
+	return nil
 }
 
 // maxMutationTimeout leaves time to answer: the server gives up on an answer after a minute.

@@ -1,0 +1,173 @@
+package clerksvc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+
+	"clerkql/internal/secret"
+)
+
+// FrontendAPI is the part of Clerk's Frontend API that redeems a sign-in token, in the form that native apps use: the client's
+// token travels in the header Authorization and not in a cookie (security schemes ProductionNativeApp and ProductionNativeFlag of
+// Clerk's Frontend API specification). The Go SDK has nothing for it. Its methods return a *[ClerkError] when a call fails,
+// and are safe for concurrent use.
+type FrontendAPI struct {
+	cfg    FrontendAPIConfig
+	client *http.Client
+}
+
+// FrontendAPIConfig says which Frontend API to call and how.
+type FrontendAPIConfig struct {
+	// URL of the Frontend API, such as https://clerk.example.com, or [ProxiedFrontendAPIURL] with a ProxyURL.
+	URL string
+	// ProxyURL is the proxy in front of the Frontend API that the instance is set up with, if it is. Calls are then made as such a
+	// proxy makes them, and tell Clerk the client's IP; else Clerk takes ours for it.
+	ProxyURL string
+	// SecretKey shows Clerk, with a ProxyURL, that the client's IP can be believed.
+	SecretKey secret.String
+	// Timeout bounds one call, from connecting to the last byte of the answer.
+	Timeout time.Duration
+}
+
+// ProxiedFrontendAPIURL is where proxies in front of the Frontend API forward to (Clerk's guide "Proxying the Clerk Frontend
+// API").
+const ProxiedFrontendAPIURL = "https://frontend-api.clerk.dev"
+
+// NewFrontendAPI returns the Frontend API of one Clerk instance. It makes no call.
+func NewFrontendAPI(cfg FrontendAPIConfig) *FrontendAPI {
+	cfg.URL = strings.TrimRight(cfg.URL, "/")
+	return &FrontendAPI{cfg: cfg, client: newHTTPClient(cfg.Timeout)}
+}
+
+// frontendAPIVersion is the version that the answers are read by. The SDK speaks the same at the Backend API.
+const frontendAPIVersion = "2025-04-10"
+
+// Operations of the Frontend API. Their ids are those of its specification, which are the Backend API's but for letter case.
+const (
+	operationFrontendCreateSignIn       = "fapi.createSignIn"
+	operationFrontendCreateSessionToken = "fapi.createSessionToken" //nolint:gosec // the name of an operation
+)
+
+// RedeemedTicket is a session that was made of a sign-in token.
+type RedeemedTicket struct {
+	SessionID        string
+	UserID           string
+	SessionExpiresAt time.Time
+	// ClientToken speaks for the client at the Frontend API that the session belongs to.
+	ClientToken secret.String
+}
+
+// frontendSignIn is the part of schema Client.ClientWrappedSignIn that is of use.
+type frontendSignIn struct {
+	Response struct {
+		Status           string `json:"status"`
+		CreatedSessionID string `json:"created_session_id"`
+	} `json:"response"`
+	Client struct {
+		Sessions []struct {
+			ID       string `json:"id"`
+			ExpireAt int64  `json:"expire_at"`
+			User     struct {
+				ID string `json:"id"`
+			} `json:"user"`
+		} `json:"sessions"`
+	} `json:"client"`
+}
+
+// CreateSignIn redeems a sign-in token as a client that is new to Clerk. Clerk lets an IP do so five times in ten seconds (Clerk's
+// page "Rate limits"). Specification of the Frontend API: createSignIn, POST /v1/client/sign_ins. Not idempotent: a sign-in token
+// can be redeemed once.
+func (a *FrontendAPI) CreateSignIn(ctx context.Context, client Client, ticket secret.String) (*RedeemedTicket, error) {
+	form := url.Values{"strategy": {"ticket"}, "ticket": {ticket.Reveal()}}
+	var signIn frontendSignIn
+	header, err := a.post(ctx, operationFrontendCreateSignIn, "/v1/client/sign_ins", client, secret.String{}, form, &signIn)
+	if err != nil {
+		return nil, err
+	}
+	unreadable := &ClerkError{Operation: operationFrontendCreateSignIn, Status: http.StatusOK, cause: errUnreadable}
+	if signIn.Response.Status != "complete" {
+		unreadable.cause = errors.New("the sign-in is not complete")
+		return nil, unreadable
+	}
+	for _, session := range signIn.Client.Sessions {
+		if session.ID == signIn.Response.CreatedSessionID && session.ID != "" {
+			return &RedeemedTicket{
+				SessionID:        session.ID,
+				UserID:           session.User.ID,
+				SessionExpiresAt: time.UnixMilli(session.ExpireAt),
+				ClientToken:      secret.New(header.Get("Authorization")),
+			}, nil
+		}
+	}
+	return nil, unreadable
+}
+
+// CreateSessionToken mints a session token (JWT) for a session that was made of a sign-in token. Specification of the Frontend
+// API: createSessionToken, POST /v1/client/sessions/{session_id}/tokens.
+func (a *FrontendAPI) CreateSessionToken(ctx context.Context, client Client, redeemed *RedeemedTicket) (secret.String, error) {
+	if err := checkID(operationFrontendCreateSessionToken, redeemed.SessionID); err != nil {
+		return secret.String{}, err
+	}
+	var token struct {
+		JWT string `json:"jwt"`
+	}
+	path := "/v1/client/sessions/" + redeemed.SessionID + "/tokens"
+	_, err := a.post(ctx, operationFrontendCreateSessionToken, path, client, redeemed.ClientToken, nil, &token)
+	if err != nil {
+		return secret.String{}, err
+	}
+	return secret.New(token.JWT), nil
+}
+
+// post makes one call in native form and reads its answer into out.
+func (a *FrontendAPI) post(
+	ctx context.Context, operation, path string, client Client, clientToken secret.String, form url.Values, out any,
+) (http.Header, error) {
+	query := url.Values{"_is_native": {"1"}, "__clerk_api_version": {frontendAPIVersion}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.cfg.URL+path+"?"+query.Encode(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, &ClerkError{Operation: operation, cause: err}
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	// Without "Bearer", and empty at first, as Clerk's own SDK for native apps sends it.
+	req.Header.Set("Authorization", clientToken.Reveal())
+	req.Header.Set("User-Agent", client.UserAgent)
+	if a.cfg.ProxyURL != "" {
+		req.Header.Set("Clerk-Proxy-Url", a.cfg.ProxyURL)
+		req.Header.Set("Clerk-Secret-Key", a.cfg.SecretKey.Reveal())
+		req.Header.Set("X-Forwarded-For", client.IP)
+	}
+	resp, err := a.client.Do(req)
+	if err != nil {
+		return nil, callError(operation, err)
+	}
+	defer func() { _ = resp.Body.Close() }() // it has been read, or is of no use
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, callError(operation, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, callError(operation, frontendError(resp, body))
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return nil, &ClerkError{Operation: operation, Status: resp.StatusCode, cause: errUnreadable}
+	}
+	return resp.Header, nil
+}
+
+// frontendError reads Clerk's error envelope, which is that of the Backend API.
+func frontendError(resp *http.Response, body []byte) error {
+	failed := &clerk.APIErrorResponse{}
+	// Of what is not the envelope, nothing is kept: an error without codes is what is left.
+	_ = json.Unmarshal(body, failed)
+	failed.Response = clerk.NewAPIResponse(resp, body)
+	return failed
+}

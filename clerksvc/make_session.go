@@ -1,0 +1,117 @@
+package clerksvc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"clerkql/internal/secret"
+)
+
+// ticketLife is how long a ticket can be redeemed. It passes every check at Clerk, so it lives just long enough
+// to get there.
+const ticketLife = time.Minute
+
+// createSession makes a session through the Backend API. Two calls.
+func (s *Service) createSession(ctx context.Context, userID string) (*Session, error) {
+	created, err := s.api.CreateSession(ctx, userID)
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	token, err := s.api.CreateSessionToken(ctx, created.ID)
+	return s.session(ctx, userID, created.ID, time.UnixMilli(created.ExpireAt), token, err)
+}
+
+// issueTicket makes a ticket for one of Clerk's SDKs. One call.
+func (s *Service) issueTicket(ctx context.Context, userID string) (*Ticket, error) {
+	ticket, err := s.api.CreateSignInToken(ctx, userID, ticketLife)
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	return &Ticket{Token: ticket.Token, ExpiresAt: s.now().Add(ticketLife)}, nil
+}
+
+// exchangeTicket makes a ticket and redeems it at the Frontend API, as one of Clerk's SDKs would. Three calls. A ticket that was
+// not redeemed is revoked.
+func (s *Service) exchangeTicket(ctx context.Context, userID string, client Client) (*Session, error) {
+	ticket, err := s.api.CreateSignInToken(ctx, userID, ticketLife)
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	redeemed, err := s.frontend.CreateSignIn(ctx, client, ticket.Token)
+	if err != nil {
+		return nil, s.revokeTicket(ctx, ticket.ID, err)
+	}
+	if redeemed.UserID != userID {
+		err = &ClerkError{Operation: operationFrontendCreateSignIn, cause: errors.New("the session is somebody else's")}
+		return nil, s.endUnusedSession(ctx, redeemed.SessionID, err)
+	}
+	token, err := s.frontend.CreateSessionToken(ctx, client, redeemed)
+	return s.session(ctx, userID, redeemed.SessionID, redeemed.SessionExpiresAt, token, err)
+}
+
+// session puts a session and the token that was made for it together, or ends the session if the token could not be had.
+func (s *Service) session(
+	ctx context.Context, userID, sessionID string, expires time.Time, token secret.String, err error,
+) (*Session, error) {
+	if err != nil {
+		return nil, s.endUnusedSession(ctx, sessionID, err)
+	}
+	tokenExpires, err := tokenExpiry(token)
+	if err != nil {
+		return nil, s.endUnusedSession(ctx, sessionID, err)
+	}
+	refresh, err := s.keys.Seal(purposeRefresh, refreshHandle{UserID: userID, SessionID: sessionID}, expires)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{
+		ID:           sessionID,
+		ExpiresAt:    expires.UTC(),
+		SessionToken: SessionToken{Token: token, TokenExpiresAt: tokenExpires},
+		RefreshToken: refresh,
+	}, nil
+}
+
+// endUnusedSession ends a session that nobody got a token for, as far as Clerk can be reached, and returns the outcome of
+// what failed.
+func (s *Service) endUnusedSession(ctx context.Context, sessionID string, failed error) error {
+	ctx, cancel := s.begin(ctx) // what failed may have used up the mutation's time
+	defer cancel()
+	if _, err := s.api.RevokeSession(ctx, sessionID); err != nil {
+		_ = s.outcome(ctx, err) // logs it; the user is told what failed first
+	}
+	return s.outcome(ctx, failed)
+}
+
+// revokeTicket makes a ticket that was not redeemed worthless, as far as Clerk can be reached, and returns the outcome of what
+// failed. If the ticket was redeemed and only the answer is lost, there is a session that nobody holds: nothing tells its id.
+func (s *Service) revokeTicket(ctx context.Context, ticketID string, failed error) error {
+	ctx, cancel := s.begin(ctx) // what failed may have used up the mutation's time
+	defer cancel()
+	switch err := s.api.RevokeSignInToken(ctx, ticketID); {
+	case hasCode(err, "sign_in_token_cannot_be_revoked_code"):
+		s.log.WarnContext(ctx, "a session was made that nobody holds", slog.String("sign_in_token", ticketID))
+	case err != nil:
+		_ = s.outcome(ctx, err) // logs it; the user is told what failed first
+	}
+	return s.outcome(ctx, failed)
+}
+
+// tokenExpiry reads when a token that Clerk just gave us expires. Where it came from makes checking its signature
+// needless. The error is a *ClerkError.
+func tokenExpiry(token secret.String) (time.Time, error) {
+	unreadable := &ClerkError{Operation: "CreateSessionToken", cause: errUnreadable}
+	parsed, err := parseToken(token)
+	if err != nil {
+		return time.Time{}, unreadable
+	}
+	var claims jwt.Claims
+	if err := parsed.UnsafeClaimsWithoutVerification(&claims); err != nil || claims.Expiry == nil {
+		return time.Time{}, unreadable
+	}
+	return claims.Expiry.Time().UTC(), nil
+}

@@ -1,0 +1,211 @@
+package clerksvc
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"clerkql/internal/secret"
+)
+
+// SecondFactor is a step that can finish a sign-in. Its values are those of the enum SecondFactorStrategy in schema.graphqls.
+type SecondFactor string
+
+// The second factors that the Backend API can check.
+const (
+	SecondFactorTOTP       SecondFactor = "TOTP"
+	SecondFactorBackupCode SecondFactor = "BACKUP_CODE"
+	SecondFactorEmailCode  SecondFactor = "EMAIL_CODE"
+)
+
+// secondFactorRequired returns the *SecondFactorRequiredError of an account that has a second factor. A mailed code is not among
+// the steps: with it, whoever reads the account's mail could reset the password and then sign in.
+func (s *Service) secondFactorRequired(account *User, p proof) error {
+	var steps []SecondFactor
+	if account.TOTPEnabled {
+		steps = append(steps, SecondFactorTOTP)
+	}
+	if account.TOTPEnabled && account.BackupCodeEnabled { // without TOTP, Clerk checks none (error code totp_disabled)
+		steps = append(steps, SecondFactorBackupCode)
+	}
+	return s.unfinished(account, p, "", steps)
+}
+
+// emailCodeRequired returns the *SecondFactorRequiredError of an account that has no second factor, on a new device.
+func (s *Service) emailCodeRequired(account *User, p proof) error {
+	return s.unfinished(account, p, p.emailAddressID, []SecondFactor{SecondFactorEmailCode})
+}
+
+func (s *Service) unfinished(account *User, p proof, emailAddressID string, steps []SecondFactor) error {
+	handle, err := s.sealSecondFactor(secondFactorHandle{
+		ID:                rand.Text(),
+		UserID:            account.ID,
+		PasswordUpdatedAt: passwordUpdatedAt(account),
+		LookedAt:          p.lookedAt.Unix(),
+		EmailAddressID:    emailAddressID,
+		ExpiresAt:         s.now().Add(signInLife).Unix(),
+	})
+	if err != nil {
+		return err
+	}
+	return &SecondFactorRequiredError{SignInID: handle, NextSteps: steps}
+}
+
+func (s *Service) sealSecondFactor(signIn secondFactorHandle) (string, error) {
+	return s.keys.Seal(purposeSecondFactor, signIn, time.Unix(signIn.ExpiresAt, 0))
+}
+
+// offers reports whether a step can finish the sign-in.
+func (h secondFactorHandle) offers(step SecondFactor) bool {
+	return (step == SecondFactorEmailCode) == (h.EmailAddressID != "")
+}
+
+// PreparedSecondFactor is the success of PrepareSecondFactor.
+type PreparedSecondFactor struct {
+	SignInID  string
+	ExpiresAt time.Time
+}
+
+// PrepareSecondFactor mails the code that a sign-in on a new device lacks. One call.
+//
+// Errors: *InvalidInputError, ErrVerificationExpired, *RateLimitedError, *UnavailableError.
+func (s *Service) PrepareSecondFactor(ctx context.Context, signInID string, step SecondFactor) (*PreparedSecondFactor, error) {
+	ctx, cancel := s.begin(ctx)
+	defer cancel()
+
+	var signIn secondFactorHandle
+	if err := s.open(purposeSecondFactor, "signInId", signInID, &signIn); err != nil {
+		return nil, err
+	}
+	if step != SecondFactorEmailCode || !signIn.offers(step) {
+		return nil, invalidField("strategy", FieldNotAvailable)
+	}
+	prepared, err := s.api.PrepareEmailAddressVerification(ctx, signIn.EmailAddressID)
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	signIn.VerificationID = prepared.ID
+	handle, err := s.sealSecondFactor(signIn)
+	if err != nil {
+		return nil, err
+	}
+	expires := time.Unix(signIn.ExpiresAt, 0).UTC()
+	if code := prepared.ExpiresAt(expires); code.Before(expires) {
+		expires = code
+	}
+	return &PreparedSecondFactor{SignInID: handle, ExpiresAt: expires}, nil
+}
+
+// AttemptSecondFactorInput is what AttemptSecondFactor needs.
+type AttemptSecondFactorInput struct {
+	Client   Client
+	SignInID string
+	Strategy SecondFactor
+	Code     secret.String
+}
+
+// AttemptSecondFactor checks the second factor of a sign-in and, if it is right, signs in. Three calls, two in ticket
+// mode; one more, to look at the account, when that was last done more than 30 seconds ago, and always with a mailed code.
+//
+// A handle gives one session, and dies of five wrong codes, of a change of the password, and of age. What fails after the code was
+// accepted costs no new code, as in a password reset: the answer carries a signInId in which it is proved.
+//
+// Errors: *InvalidInputError, *InvalidCodeError, ErrVerificationExpired, *SecondFactorRequiredError, *AccountLockedError,
+// ErrAccountBanned, *RateLimitedError, *UnavailableError.
+func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFactorInput) (*SignedIn, error) {
+	ctx, cancel := s.begin(ctx)
+	defer cancel()
+
+	var f fields
+	code := f.secondFactorCode("code", in.Strategy, in.Code)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	var signIn secondFactorHandle
+	if err := s.open(purposeSecondFactor, "signInId", in.SignInID, &signIn); err != nil {
+		return nil, err
+	}
+	switch {
+	case !signIn.offers(in.Strategy):
+		return nil, invalidField("strategy", FieldNotAvailable)
+	case in.Strategy == SecondFactorEmailCode && signIn.VerificationID == "": // not prepared
+		return nil, invalidField("signInId", FieldInvalidHandle)
+	}
+
+	if err := s.secondFactors.begin(signIn.ID, time.Unix(signIn.ExpiresAt, 0)); err != nil {
+		return nil, err
+	}
+	signedIn, err := s.attemptSecondFactor(ctx, &signIn, in, code)
+	var wrong *InvalidCodeError
+	remaining := s.secondFactors.end(signIn.ID, err == nil, errors.As(err, &wrong))
+	if wrong != nil {
+		return nil, &InvalidCodeError{AttemptsRemaining: &remaining}
+	}
+	if signIn.Proved && err != nil {
+		return nil, s.resumable(err, func() (string, error) { return s.sealSecondFactor(signIn) })
+	}
+	return signedIn, err
+}
+
+// attemptSecondFactor looks at the account where that is due, checks the code unless that was done, and completes the sign-in.
+func (s *Service) attemptSecondFactor(
+	ctx context.Context, signIn *secondFactorHandle, in AttemptSecondFactorInput, code secret.String,
+) (*SignedIn, error) {
+	byMail := in.Strategy == SecondFactorEmailCode
+	p := proof{client: in.Client, lookedAt: s.now(), emailAddressID: signIn.EmailAddressID, secondFactor: !byMail, mailbox: byMail}
+	var account *User
+	if byMail || signIn.Proved || s.now().Sub(time.Unix(signIn.LookedAt, 0)) >= lookLife {
+		var err error
+		if account, err = s.lookAgain(ctx, *signIn); err != nil {
+			return nil, err
+		}
+	}
+	if !signIn.Proved {
+		if err := s.proveSecondFactor(ctx, *signIn, byMail, code); err != nil {
+			return nil, s.outcome(ctx, err)
+		}
+		signIn.Proved = true
+	}
+	if account == nil {
+		return s.signIn(ctx, signIn.UserID, signIn.PasswordUpdatedAt, p)
+	}
+	return s.complete(ctx, account, p)
+}
+
+// lookAgain reads the account of an unfinished sign-in, before a code of it is tried. One call. A first factor that has changed
+// since is no longer proved.
+func (s *Service) lookAgain(ctx context.Context, signIn secondFactorHandle) (*User, error) {
+	account, err := s.api.GetUser(ctx, signIn.UserID)
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	if err := barred(account); err != nil {
+		return nil, err
+	}
+	if passwordUpdatedAt(account) != signIn.PasswordUpdatedAt {
+		return nil, ErrVerificationExpired
+	}
+	return account, nil
+}
+
+// proveSecondFactor returns nil if the code is right. One call.
+func (s *Service) proveSecondFactor(ctx context.Context, signIn secondFactorHandle, byMail bool, code secret.String) error {
+	if !byMail {
+		_, err := s.api.VerifyTOTP(ctx, signIn.UserID, code)
+		return err
+	}
+	err := s.verify(ctx, verificationHandle{EmailAddressID: signIn.EmailAddressID, VerificationID: signIn.VerificationID}, code)
+	if errors.Is(err, ErrAlreadyVerified) { // the code was used
+		return ErrVerificationExpired
+	}
+	return err
+}
+
+// secondFactorCode returns a code in the form that its step has.
+func (f *fields) secondFactorCode(name string, step SecondFactor, value secret.String) secret.String {
+	if step == SecondFactorBackupCode {
+		return f.backupCode(name, value)
+	}
+	return f.code(name, value)
+}

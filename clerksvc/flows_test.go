@@ -19,13 +19,14 @@ const newPassword = "analytical engine"
 // clocked is a service and an embedded Clerk whose clocks go together.
 type clocked struct {
 	*clerksvc.Service
+	t     *testing.T
 	clerk *clerkemu.Server
 	ahead time.Duration
 }
 
 func newClocked(t *testing.T, mode clerksvc.SessionMode) *clocked {
 	t.Helper()
-	c := &clocked{clerk: clerkemu.RunT(t)}
+	c := &clocked{t: t, clerk: clerkemu.RunT(t)}
 	c.Service = newService(t, c.clerk, func(cfg *clerksvc.Config) {
 		cfg.SessionMode = mode
 		cfg.Now = func() time.Time { return time.Now().Add(c.ahead) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -111,13 +112,31 @@ func (a *api) doAs(t testing.TB, sessionToken, mutation string, input map[string
 		t.Fatalf("%s: status %d: %s", mutation, got.Status, got.Raw)
 	}
 	var result member
-	if err := json.Unmarshal(got.Data["result"], &result); err != nil {
-		t.Fatal(err)
-	}
+	a.decode(t, got, "result", &result)
 	contract.saw(mutation, result.typename())
 	a.remember(input)
 	a.remember(result)
 	return result
+}
+
+// decode reads a field of an answer's data.
+func (a *api) decode(t testing.TB, got answer, field string, into any) {
+	t.Helper()
+	if err := json.Unmarshal(got.Data[field], into); err != nil {
+		t.Fatalf("%v: %s", err, got.Raw)
+	}
+}
+
+// redeem redeems a ticket at the Frontend API, as a native app would, and returns the status of the answer.
+func redeem(t testing.TB, clerk *clerkemu.Server, ticket string) int {
+	t.Helper()
+	form := url.Values{"strategy": {"ticket"}, "ticket": {ticket}}
+	resp, err := httpClient.PostForm(clerk.FrontendAPIURL()+"/v1/client/sign_ins?_is_native=1", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
 }
 
 // secretFields are those whose values must not be in any log.

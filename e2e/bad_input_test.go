@@ -99,32 +99,51 @@ func TestBadHandles(t *testing.T) {
 	verify := a.signUp(t, clerk, email, password)
 	reset := a.reset(t, clerk, email, newPassword)
 	foreign := other.signUp(t, clerk, "foreign@example.com", password)
+	totpUser := withTOTP()
+	totpUser.EmailAddress = "totp@example.com"
+	seed(t, clerk, totpUser)
+	half := attempt(a.signInHalf(t, "totp@example.com", password), "TOTP", "123456")
+	checked := startAPI(t, clerk, "--new-device-check=email_code").
+		want(t, "SessionCreated", "verifyEmail", a.signUp(t, clerk, "checked@example.com", password))
+	// One handle of every purpose.
+	handles := []any{
+		verify["emailAddressId"], verify["verificationId"], reset["signInId"], half["signInId"], checked["refreshToken"], checked["deviceToken"],
+	}
 
 	altered := func(handle any) string {
 		text := handle.(string)
 		middle := len(text) / 2
 		return text[:middle] + strings.Map(func(r rune) rune { return map[bool]rune{true: 'B', false: 'A'}[r == 'A'] }, text[middle:middle+1]) + text[middle+1:]
 	}
-	bad := func(right any, otherPurposes ...any) map[string]any {
+	bad := func(right any) map[string]any {
 		text := right.(string)
-		handles := map[string]any{
+		list := map[string]any{
 			"empty": "", "text": "let me in", "cut short": text[:len(text)-1], "longer": text + "A", "altered": altered(text),
 			"a Clerk id": "idn_2abcdefghijklmnopqrstuvwxyz", "a path": "idn_1/../../users/user_1", "huge": strings.Repeat("v4.local.", 5000),
 		}
-		for i, purpose := range otherPurposes {
-			handles[fmt.Sprintf("of another purpose (%d)", i+1)] = purpose
+		for i, handle := range handles {
+			if handle != right {
+				list[fmt.Sprintf("of another purpose (%d)", i+1)] = handle
+			}
 		}
-		return handles
+		return list
 	}
+	signOut := bad(checked["refreshToken"])
+	delete(signOut, "empty") // without a refresh token, a session token may do
 	for _, field := range []struct {
 		mutation, field string
 		input           map[string]any
 		bad             map[string]any
 	}{
-		{"verifyEmail", "emailAddressId", verify, bad(verify["emailAddressId"], verify["verificationId"], reset["signInId"])},
-		{"verifyEmail", "verificationId", verify, bad(verify["verificationId"], verify["emailAddressId"], reset["signInId"], foreign["verificationId"])},
-		{"resendVerification", "emailAddressId", map[string]any{}, bad(verify["emailAddressId"], verify["verificationId"], reset["signInId"])},
-		{"resetPassword", "signInId", reset, bad(reset["signInId"], verify["emailAddressId"], verify["verificationId"])},
+		{"verifyEmail", "emailAddressId", verify, bad(verify["emailAddressId"])},
+		{"verifyEmail", "verificationId", verify, bad(verify["verificationId"])},
+		{"verifyEmail", "verificationId", verify, map[string]any{"of other keys": foreign["verificationId"]}},
+		{"resendVerification", "emailAddressId", map[string]any{}, bad(verify["emailAddressId"])},
+		{"resetPassword", "signInId", reset, bad(reset["signInId"])},
+		{"prepareSecondFactor", "signInId", map[string]any{"strategy": "EMAIL_CODE"}, bad(half["signInId"])},
+		{"attemptSecondFactor", "signInId", half, bad(half["signInId"])},
+		{"refreshSession", "refreshToken", map[string]any{}, bad(checked["refreshToken"])},
+		{"signOut", "refreshToken", map[string]any{}, signOut},
 	} {
 		for name, handle := range field.bad {
 			t.Run(field.mutation+" with "+field.field+" "+name, func(t *testing.T) {
@@ -135,8 +154,12 @@ func TestBadHandles(t *testing.T) {
 				input[field.field] = handle
 				clerk.ResetCalls()
 				result := a.want(t, "InvalidInput", field.mutation, input)
-				if problems := fieldProblems(result); problems != field.field+":INVALID_HANDLE" {
-					t.Errorf("fields: %s", problems)
+				want := field.field + ":INVALID_HANDLE"
+				if handle == "" && field.field == "refreshToken" { // optional, as a cookie may hold it
+					want = "refreshToken:REQUIRED"
+				}
+				if problems := fieldProblems(result); problems != want {
+					t.Errorf("fields: %s, want %s", problems, want)
 				}
 				if calls := clerk.Calls(); len(calls) > 0 {
 					t.Errorf("Clerk was called: %v", calls)

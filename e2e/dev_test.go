@@ -8,38 +8,44 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pquerna/otp/totp"
 )
 
-// startDev runs `clerkql dev` on free ports and returns the URLs and the mutation that it prints.
-func startDev(t *testing.T) (api, mailbox, mutation string) {
+// dev is a running `clerkql dev`, by what it printed.
+type dev struct{ banner, url, mailbox, mutation string }
+
+// startDev runs `clerkql dev` on free ports.
+func startDev(t *testing.T, flags ...string) dev {
 	t.Helper()
 	var stdout, stderr logBuffer
-	dev := exec.Command(binary, "dev", "--addr=127.0.0.1:0", "--emulator-addr=127.0.0.1:0")
-	dev.Env, dev.Stdout, dev.Stderr = environment(), &stdout, &stderr
-	if err := dev.Start(); err != nil {
+	program := exec.Command(binary, append([]string{"dev", "--addr=127.0.0.1:0", "--emulator-addr=127.0.0.1:0"}, flags...)...)
+	program.Env, program.Stdout, program.Stderr = environment(), &stdout, &stderr
+	if err := program.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := dev.Process.Signal(syscall.SIGTERM); err != nil {
+		if err := program.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Error(err)
 		}
-		if err := dev.Wait(); err != nil {
+		if err := program.Wait(); err != nil {
 			t.Errorf("dev ended with %v:\n%s", err, &stderr)
 		}
 		stderr.check(t)
 	})
-	banner := regexp.MustCompile(`(?s)Playground\s+(http\S+)/\n.*Mailbox\s+(http\S+)/mailbox\n.*(mutation \{.*\n  \})\n`)
+	banner := regexp.MustCompile(`(?s)Playground\s+(http\S+)/\n.*Mailbox\s+(http\S+)/mailbox\n.*(mutation \{.*\n  \})\n.*Backup code`)
 	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if found := banner.FindStringSubmatch(stdout.String()); found != nil {
-			return found[1], found[2], found[3]
+			return dev{stdout.String(), found[1], found[2], found[3]}
 		}
 	}
 	t.Fatalf("dev does not serve within 15 seconds:\n%s\n%s", &stdout, &stderr)
-	return "", "", ""
+	return dev{}
 }
 
 func get(t *testing.T, url string) (int, string) {
@@ -56,33 +62,76 @@ func get(t *testing.T, url string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// TestDev runs the walk-through script, which needs a shell with curl and sed, against `clerkql dev`.
-func TestDev(t *testing.T) {
+// TestWalkthrough runs the walk-through script, which needs a shell with curl and sed, against `clerkql dev` in every session mode on
+// every kind of instance.
+func TestWalkthrough(t *testing.T) {
 	for _, tool := range []string{"sh", "sed", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil && os.Getenv("CI") != "true" {
 			t.Skipf("SKIPPED: the walk-through needs %s. Install it, or run: make deps", tool)
 		}
 	}
-	url, mailbox, mutation := startDev(t)
-	walk := exec.Command("sh", "walkthrough.sh", url, mailbox)
-	walk.Env = environment()
-	if out, err := walk.CombinedOutput(); err != nil {
-		t.Errorf("the walk-through ended with %v:\n%s", err, out)
+	for _, mode := range modes() {
+		t.Run(mode.name, func(t *testing.T) {
+			t.Parallel()
+			dev := startDev(t, "--session-mode="+mode.session, "--emulator-production="+strconv.FormatBool(mode.production))
+			walk := exec.CommandContext(t.Context(), "sh", "walkthrough.sh", dev.url, dev.mailbox)
+			walk.Env = environment()
+			if mode.session == "session" {
+				walk.Env = environment("PAUSE=0")
+			}
+			out, err := walk.CombinedOutput()
+			if err != nil || !strings.Contains(string(out), mode.success) {
+				t.Errorf("the walk-through ended with %v:\n%s", err, out)
+			}
+		})
 	}
-	printed := (&api{url: url + "/graphql"}).query(t, mutation, nil, nil)
-	if !strings.Contains(printed.Raw, "VerificationRequired") {
+}
+
+// TestDev tries what dev prints.
+func TestDev(t *testing.T) {
+	dev := startDev(t)
+	a := &api{url: dev.url + "/graphql", log: &logBuffer{}}
+	if printed := a.query(t, dev.mutation, nil, nil); !strings.Contains(printed.Raw, "VerificationRequired") {
 		t.Errorf("the mutation to paste answers %s", printed.Raw)
 	}
 	for page, want := range map[string]string{
-		url + "/":                 "graphiql",
-		url + "/healthz":          "ok",
-		mailbox + "/mailbox":      "verification code",
-		mailbox + "/mailbox.json": `"code":"`,
+		dev.url + "/":                 "graphiql",
+		dev.url + "/healthz":          "ok",
+		dev.mailbox + "/mailbox":      "verification code",
+		dev.mailbox + "/mailbox.json": `"code":"`,
 	} {
 		if status, body := get(t, page); status != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: status %d, and no %q", page, status, want)
 		}
 	}
+
+	printed := func(name string) string {
+		t.Helper()
+		found := regexp.MustCompile(`(?m)^  ` + name + ` +(.+)$`).FindStringSubmatch(dev.banner)
+		if found == nil {
+			t.Fatalf("no %s in:\n%s", name, dev.banner)
+		}
+		return found[1]
+	}
+	half := a.signInHalf(t, printed("E-mail"), printed("Password"))
+	code, err := totp.GenerateCode(printed("TOTP secret"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body := get(t, printed("TOTP code")); !strings.Contains(body, `"code":"`) {
+		t.Errorf("the TOTP code: %s", body)
+	}
+	a.want(t, "SessionCreated", "attemptSecondFactor", attempt(half, "TOTP", code))
+	half = a.signInHalf(t, printed("E-mail"), printed("Password"))
+	a.want(t, "SessionCreated", "attemptSecondFactor", attempt(half, "BACKUP_CODE", printed("Backup code")))
+}
+
+// TestDevInProduction has the embedded Clerk be a production instance: what dev does by itself has to work there.
+func TestDevInProduction(t *testing.T) {
+	dev := startDev(t, "--emulator-production")
+	a := &api{url: dev.url + "/graphql", log: &logBuffer{}}
+	half := a.signInHalf(t, "demo@example.com", "demo user of ClerkQL")
+	a.want(t, "SignInTicketIssued", "attemptSecondFactor", attempt(half, "BACKUP_CODE", "demo0001"))
 }
 
 // TestCommandLine has the commands that end by themselves, and the settings that are refused.
@@ -110,6 +159,10 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve", "--addr=192.0.2.1:1"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 1, "", []string{"192.0.2.1:1"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_live_1", "HANDLE_KEYS=" + handleKey, "SESSION_MODE=session"}, 2, "", []string{"SESSION_MODE"}},
 		{[]string{"serve"}, []string{"SESSION_MODE=cookie", "LOG_FORMAT=xml", "ADDR="}, 2, "", []string{"LOG_FORMAT", "SESSION_MODE", "CLERK_SECRET_KEY", "HANDLE_KEYS"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_live_1", "HANDLE_KEYS=" + handleKey, "SESSION_MODE=exchange"}, 2, "", []string{"CLERK_FRONTEND_API_URL"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_live_1", "HANDLE_KEYS=" + handleKey, "CLERK_PROXY_URL=example.com/__clerk"}, 2, "", []string{"CLERK_PROXY_URL"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "NEW_DEVICE_CHECK=on"}, 2, "", []string{"NEW_DEVICE_CHECK"}},
+		{[]string{"dev", "--emulator-production", "--session-mode=session"}, nil, 2, "", []string{"SESSION_MODE"}},
 		{[]string{"dev"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
 		{[]string{"emulator"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
 		{[]string{"dev", "--emulator-addr=0.0.0.0:0"}, nil, 2, "", []string{"EMULATOR_ADDR"}},

@@ -200,6 +200,7 @@ func TestRestartBetweenAnyTwoSteps(t *testing.T) {
 	mistyped := map[string]any{"emailAddressId": verify["emailAddressId"], "verificationId": verify["verificationId"], "code": wrong(verify["code"].(string))}
 	step("InvalidCode", "verifyEmail", mistyped)
 	session := step("SessionCreated", "verifyEmail", verify)
+	refreshed := step("SessionRefreshed", "refreshSession", map[string]any{"refreshToken": session["refreshToken"]})
 	step("SessionCreated", "signIn", map[string]any{"email": email, "password": password})
 	sent := step("PasswordResetSent", "requestPasswordReset", map[string]any{"email": email})
 	reset := map[string]any{"signInId": sent["signInId"], "code": code(t, clerk, email), "newPassword": "password123"}
@@ -208,8 +209,15 @@ func TestRestartBetweenAnyTwoSteps(t *testing.T) {
 		"signInId": rejected["signInId"], "code": reset["code"], "newPassword": newPassword,
 	})
 
-	got := a.query(t, `{ viewer { userId } }`, nil, http.Header{"Authorization": {"Bearer " + session.text("sessionToken")}})
+	got := a.query(t, `{ viewer { userId } }`, nil, http.Header{"Authorization": {"Bearer " + refreshed.text("sessionToken")}})
 	if got.errorCode() != "" {
 		t.Errorf("the session token of before is not accepted: %s", got.Raw)
 	}
+
+	user, _ := clerk.UserByEmail(email)
+	if err := clerk.EnableTOTP(user.ID, totpSecret); err != nil {
+		t.Fatal(err)
+	}
+	half := step("SecondFactorRequired", "signIn", map[string]any{"email": email, "password": newPassword})
+	step("SessionCreated", "attemptSecondFactor", attempt(half["signInId"], "TOTP", totpCode(t, clerk, email)))
 }

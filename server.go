@@ -125,7 +125,9 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	if err != nil {
 		return err
 	}
-	executable := generated.NewExecutableSchema(generated.Config{Resolvers: resolvers.New(service, log)})
+	executable := generated.NewExecutableSchema(generated.Config{
+		Resolvers: resolvers.New(service, log), Complexity: resolvers.Complexity(),
+	})
 
 	router := chi.NewRouter()
 	router.Use(middleware.Stack(middleware.Options{Logger: log, TrustedProxies: cfg.TrustedProxies, MaxBodyBytes: maxBodyBytes})...)

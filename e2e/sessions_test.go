@@ -197,6 +197,13 @@ func TestSessionsOfTheViewer(t *testing.T) {
 	if !newest.CreatedAt.After(sessions[1].CreatedAt) || newest.LastActiveAt.Before(newest.CreatedAt) || !newest.ExpiresAt.After(newest.LastActiveAt) {
 		t.Errorf("times: %s", got.Raw)
 	}
+	clerk.ResetCalls()
+	if got := a.query(t, `{ viewer { a: sessions { sessionId } b: sessions { sessionId } } }`, nil, bearer(token)); got.errorCode() != "BAD_REQUEST" {
+		t.Errorf("twice in a document: %s", got.Raw)
+	}
+	if calls := clerk.Calls(); len(calls) > 0 {
+		t.Errorf("twice in a document: these calls: %v", calls)
+	}
 	inject(t, clerk, clerkemu.Fault{Operation: "GetSessionList", Kind: clerkemu.FaultStatus, Status: 500, Times: 1})
 	if _, got := a.sessions(t, token); got.errorCode() != "SERVICE_UNAVAILABLE" {
 		t.Errorf("while Clerk fails: %s", got.Raw)

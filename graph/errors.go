@@ -25,6 +25,8 @@ const (
 	codeSessionTokenInvalid = "SESSION_TOKEN_INVALID"
 	codeServiceUnavailable  = "SERVICE_UNAVAILABLE"
 	codeInternal            = "INTERNAL_SERVER_ERROR"
+	// codeTooComplex is gqlgen's. Clients are told codeBadRequest.
+	codeTooComplex = "COMPLEXITY_LIMIT_EXCEEDED"
 )
 
 // errorPresenter turns every error that leaves the server outside a union into one that is safe to show: with a code and
@@ -68,6 +70,8 @@ func (p errorPresenter) present(ctx context.Context, err error) *gqlerror.Error 
 	switch {
 	case code == codeBadRequest, code == codeSessionTokenInvalid, code == codeServiceUnavailable:
 		safe.Message = presented.Message
+	case code == codeTooComplex:
+		code, safe.Message = codeBadRequest, "The document asks for too much at once."
 	case code == codeParseFailed:
 		safe.Message = "The document is not valid GraphQL."
 	case code == codeValidationFailed:

@@ -19,6 +19,9 @@ const (
 	// parserTokenLimit bounds a document. The largest that the schema has a use for takes about 300 tokens; the
 	// introspection query of common tools about 400.
 	parserTokenLimit = 1000
+	// complexityLimit bounds what a document can cost. A field costs 1, unless the schema's resolvers say otherwise. A mutation that
+	// asks for every field of every member costs about 70.
+	complexityLimit = 200
 )
 
 // Options are the settings of a Handler.
@@ -37,6 +40,7 @@ func NewHandler(schema graphql.ExecutableSchema, opts Options) http.Handler {
 	server.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
 	server.SetParserTokenLimit(parserTokenLimit)
 	server.Use(oneMutation{})
+	server.Use(extension.FixedComplexityLimit(complexityLimit))
 	server.SetDisableSuggestion(!opts.Introspection)
 	if opts.Introspection {
 		server.Use(extension.Introspection{})

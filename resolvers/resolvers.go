@@ -20,6 +20,13 @@ var _ generated.ResolverRoot = (*Root)(nil)
 // New returns the resolvers over a service.
 func New(service *clerksvc.Service, log *slog.Logger) *Root { return &Root{service, log} }
 
+// Complexity returns what fields cost, where that is not 1: a field for which Clerk is called costs 100.
+func Complexity() generated.ComplexityRoot {
+	var costs generated.ComplexityRoot
+	costs.Viewer.Sessions = func(children int) int { return 100 + children }
+	return costs
+}
+
 // Mutation implements [generated.ResolverRoot].
 func (r *Root) Mutation() generated.MutationResolver { return mutation{r} }
 

@@ -24,8 +24,8 @@ type dev struct{ banner, url, mailbox, mutation string }
 func startDev(t *testing.T, flags ...string) dev {
 	t.Helper()
 	var stdout, stderr logBuffer
-	program := exec.Command(binary, append([]string{"dev", "--addr=127.0.0.1:0", "--emulator-addr=127.0.0.1:0"}, flags...)...)
-	program.Env, program.Stdout, program.Stderr = environment(), &stdout, &stderr
+	program := command(context.Background(), append([]string{"dev", "--addr=127.0.0.1:0", "--emulator-addr=127.0.0.1:0"}, flags...)...)
+	program.Stdout, program.Stderr = &stdout, &stderr
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestCommandLine(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // should it run instead
 			defer cancel()
-			program := exec.CommandContext(ctx, binary, row.args...)
+			program := command(ctx, row.args...)
 			program.Env, program.Stdout, program.Stderr = environment(row.env...), &stdout, &stderr
 			_ = program.Run() // the exit code is looked at below
 			if code := program.ProcessState.ExitCode(); code != row.code || !strings.Contains(stdout.String(), row.stdout) {

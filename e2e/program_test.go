@@ -4,11 +4,13 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,17 +22,6 @@ import (
 	"time"
 
 	"clerkql/clerkemu"
-
-	// What the program is made of, so that go test runs these tests again when it changes.
-	_ "clerkql/clerksvc"
-	_ "clerkql/graph"
-	_ "clerkql/graph/generated"
-	_ "clerkql/internal/config"
-	_ "clerkql/internal/cookies"
-	_ "clerkql/internal/httpserver"
-	_ "clerkql/internal/middleware"
-	_ "clerkql/internal/telemetry"
-	_ "clerkql/resolvers"
 )
 
 // binary is the program, built once for all tests.
@@ -42,12 +33,6 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	contract = readContract()
-	// As the imports above: go test notices which files a test reads.
-	for _, source := range []string{"../server.go", "../clerk.go", "../dev.go", "../web/dev.txt"} {
-		if _, err := os.ReadFile(source); err != nil {
-			panic(err)
-		}
-	}
 	binary = filepath.Join(dir, "clerkql")
 	build := exec.Command("go", append(append([]string{"build"}, raceFlags...), "-o", binary, "clerkql")...)
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr
@@ -62,6 +47,33 @@ func TestMain(m *testing.M) {
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
+
+// command returns a command that runs the program in an environment of its own.
+func command(ctx context.Context, args ...string) *exec.Cmd {
+	if err := readSources(); err != nil {
+		panic(err)
+	}
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Env = environment()
+	return cmd
+}
+
+// readSources has go test run these tests again, and not repeat a result from its cache, when the program has changed: it notices
+// which files a test reads, once the tests have begun, and knows nothing of the programs that a test builds.
+var readSources = sync.OnceValue(func() error {
+	return filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != "..":
+			return fs.SkipDir
+		case entry.IsDir() || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		_, err = os.ReadFile(path)
+		return err
+	})
+})
 
 // environment is what programs under test get to see: none of the settings that a developer may have exported. The race
 // detector would wait a second at every exit.
@@ -108,8 +120,7 @@ func startAPI(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
 // start runs the program and waits until it says where it serves GraphQL.
 func start(t testing.TB, args []string) *api {
 	t.Helper()
-	a := &api{process: exec.Command(binary, args...), log: &logBuffer{}, stopped: make(chan struct{})}
-	a.process.Env = environment()
+	a := &api{process: command(context.Background(), args...), log: &logBuffer{}, stopped: make(chan struct{})}
 	stderr, err := a.process.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

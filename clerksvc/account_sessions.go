@@ -20,43 +20,51 @@ type RefreshedSession struct {
 	SessionToken
 }
 
+// RefreshToken is a refresh token as a request brought it.
+type RefreshToken struct {
+	Token secret.String
+	// Kept: the client did not send it, but the server kept it for the client. If there is none that can be read, then the session that
+	// it was of has ended, and nothing is wrong with what the client sent.
+	Kept bool
+}
+
 // RefreshSession makes a new session token of a refresh token, for as long as Clerk says that the session is active. One call.
 //
 // Errors: *InvalidInputError, ErrSessionEnded, *RateLimitedError, *UnavailableError.
-func (s *Service) RefreshSession(ctx context.Context, refreshToken string) (*RefreshedSession, error) {
+func (s *Service) RefreshSession(ctx context.Context, token RefreshToken) (*RefreshedSession, error) {
 	ctx, cancel := s.begin(ctx)
 	defer cancel()
 
-	handle, err := s.openRefreshToken(refreshToken)
+	handle, err := s.openRefreshToken(token)
 	if err != nil {
 		return nil, err
 	}
-	token, err := s.api.CreateSessionToken(ctx, handle.SessionID)
+	minted, err := s.api.CreateSessionToken(ctx, handle.SessionID)
 	if err != nil && s.hasEnded(ctx, handle.SessionID, err) {
 		return nil, ErrSessionEnded
 	}
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}
-	expires, err := tokenExpiry(token)
+	expires, err := tokenExpiry(minted)
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}
 	return &RefreshedSession{
 		ID:           handle.SessionID,
 		UserID:       handle.UserID,
-		SessionToken: SessionToken{Token: token, TokenExpiresAt: expires},
+		SessionToken: SessionToken{Token: minted, TokenExpiresAt: expires},
 	}, nil
 }
 
 // openRefreshToken reads a refresh token. One that expired is of a session that has ended.
-func (s *Service) openRefreshToken(token string) (refreshHandle, error) {
+func (s *Service) openRefreshToken(token RefreshToken) (refreshHandle, error) {
 	var handle refreshHandle
-	if token == "" {
+	if token.Token.Reveal() == "" && !token.Kept {
 		return handle, invalidField("refreshToken", FieldRequired)
 	}
-	err := s.open(purposeRefresh, "refreshToken", token, &handle)
-	if errors.Is(err, ErrVerificationExpired) {
+	err := s.open(purposeRefresh, "refreshToken", token.Token.Reveal(), &handle)
+	if errors.Is(err, ErrVerificationExpired) || err != nil && token.Kept {
 		err = ErrSessionEnded
 	}
 	return handle, err
@@ -76,12 +84,12 @@ func (s *Service) hasEnded(ctx context.Context, sessionID string, refusal error)
 	if err != nil {
 		return hasCode(err, "resource_not_found")
 	}
-	return found.Status != statusActive
+	return !lives(found)
 }
 
-// SignOutInput says which session SignOut ends: that of RefreshToken or, if that is empty, that of SessionToken.
+// SignOutInput says which session SignOut ends: that of RefreshToken or, without one that can be read, that of SessionToken.
 type SignOutInput struct {
-	RefreshToken string
+	RefreshToken RefreshToken
 	SessionToken secret.String
 }
 
@@ -93,21 +101,20 @@ func (s *Service) SignOut(ctx context.Context, in SignOutInput) (sessionID strin
 	ctx, cancel := s.begin(ctx)
 	defer cancel()
 
-	if in.RefreshToken == "" {
-		viewer, err := s.Viewer(ctx, in.SessionToken)
-		if err != nil {
-			return "", err
-		}
-		return viewer.SessionID, s.endSession(ctx, viewer.SessionID)
-	}
 	handle, err := s.openRefreshToken(in.RefreshToken)
 	switch {
-	case errors.Is(err, ErrSessionEnded):
+	case err == nil:
+		return handle.SessionID, s.endSession(ctx, handle.SessionID)
+	case errors.Is(err, ErrSessionEnded) && !in.RefreshToken.Kept:
 		return "", nil
-	case err != nil:
+	case !errors.Is(err, ErrSessionEnded) && in.RefreshToken.Token.Reveal() != "":
 		return "", err
 	}
-	return handle.SessionID, s.endSession(ctx, handle.SessionID)
+	viewer, err := s.Viewer(ctx, in.SessionToken)
+	if err != nil {
+		return "", err
+	}
+	return viewer.SessionID, s.endSession(ctx, viewer.SessionID)
 }
 
 // endSession ends a session that may have ended before. One call.
@@ -121,26 +128,29 @@ func (s *Service) endSession(ctx context.Context, id string) error {
 // endSessionsAtOnce bounds how many sessions SignOutEverywhere ends at the same time.
 const endSessionsAtOnce = 4
 
-// SignOutEverywhere ends all sessions of the viewer, and returns how many. One call for each, and one to list them.
+// SignOutEverywhere ends all sessions of the viewer, and returns how many. One call for each, and one to list them. The viewer's own
+// is the last: whoever is told that it failed can send it again.
 //
 // Errors: ErrSessionTokenInvalid, *RateLimitedError, *UnavailableError.
 func (s *Service) SignOutEverywhere(ctx context.Context, sessionToken secret.String) (ended int, err error) {
 	ctx, cancel := s.begin(ctx)
 	defer cancel()
 
-	sessions, err := s.viewerSessions(ctx, sessionToken)
+	viewer, sessions, err := s.viewerSessions(ctx, sessionToken)
 	if err != nil {
 		return 0, err
 	}
-	var all errgroup.Group
-	all.SetLimit(endSessionsAtOnce)
+	others, failing := errgroup.WithContext(ctx)
+	others.SetLimit(endSessionsAtOnce)
 	for _, session := range sessions {
-		all.Go(func() error { return s.endSession(ctx, session.ID) })
+		if session.ID != viewer.SessionID {
+			others.Go(func() error { return s.endSession(failing, session.ID) })
+		}
 	}
-	if err := all.Wait(); err != nil {
+	if err := others.Wait(); err != nil {
 		return 0, err
 	}
-	return len(sessions), nil
+	return len(sessions), s.endSession(ctx, viewer.SessionID)
 }
 
 // RevokeSession ends one of the viewer's own sessions. Two calls.
@@ -153,7 +163,7 @@ func (s *Service) RevokeSession(ctx context.Context, sessionToken secret.String,
 	if !idPattern.MatchString(sessionID) {
 		return invalidField("sessionId", FieldInvalidFormat)
 	}
-	sessions, err := s.viewerSessions(ctx, sessionToken)
+	_, sessions, err := s.viewerSessions(ctx, sessionToken)
 	if err != nil {
 		return err
 	}
@@ -186,21 +196,24 @@ func (s *Service) Sessions(ctx context.Context, sessionToken secret.String) ([]A
 	ctx, cancel := s.begin(ctx)
 	defer cancel()
 
-	active, err := s.viewerSessions(ctx, sessionToken)
+	_, living, err := s.viewerSessions(ctx, sessionToken)
 	if err != nil {
 		return nil, err
 	}
-	sessions := make([]AccountSession, len(active))
-	for i, session := range active {
-		sessions[i] = AccountSession{
+	var active []AccountSession
+	for _, session := range living {
+		if session.Status != statusActive {
+			continue
+		}
+		active = append(active, AccountSession{
 			ID:           session.ID,
 			CreatedAt:    time.UnixMilli(session.CreatedAt).UTC(),
 			LastActiveAt: time.UnixMilli(session.LastActiveAt).UTC(),
 			ExpiresAt:    time.UnixMilli(session.ExpireAt).UTC(),
 			Device:       sessionDevice(session.LatestActivity),
-		}
+		})
 	}
-	return sessions, nil
+	return active, nil
 }
 
 func sessionDevice(activity *clerk.SessionActivity) *SessionDevice {
@@ -224,19 +237,25 @@ func text(s *string) string {
 	return *s
 }
 
-// viewerSessions returns the viewer's active sessions. One call. A session token outlives its session by a minute: one whose
-// session is not among them is not valid any more.
-func (s *Service) viewerSessions(ctx context.Context, sessionToken secret.String) ([]*clerk.Session, error) {
+// viewerSessions returns the viewer, and its sessions that live. One call, if Clerk remembers no more than 500 sessions. A session
+// token outlives its session by a minute: one whose session is not among them is not valid any more.
+func (s *Service) viewerSessions(ctx context.Context, sessionToken secret.String) (*Viewer, []*clerk.Session, error) {
 	viewer, err := s.Viewer(ctx, sessionToken)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	sessions, err := s.api.ListActiveSessions(ctx, viewer.UserID)
+	sessions, err := s.api.ListSessions(ctx, viewer.UserID)
 	if err != nil {
-		return nil, s.outcome(ctx, err)
+		return nil, nil, s.outcome(ctx, err)
 	}
+	sessions = slices.DeleteFunc(sessions, func(session *clerk.Session) bool { return !lives(session) })
 	if !slices.ContainsFunc(sessions, func(own *clerk.Session) bool { return own.ID == viewer.SessionID }) {
-		return nil, ErrSessionTokenInvalid
+		return nil, nil, ErrSessionTokenInvalid
 	}
-	return sessions, nil
+	return viewer, sessions, nil
+}
+
+// lives reports whether a session has not ended. One that is pending becomes active once its user has done what Clerk asks for.
+func lives(session *clerk.Session) bool {
+	return session.Status == statusActive || session.Status == statusPending
 }

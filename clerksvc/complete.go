@@ -30,7 +30,7 @@ type Session struct {
 	ExpiresAt time.Time
 	SessionToken
 	// RefreshToken is what RefreshSession and SignOut want to know.
-	RefreshToken string
+	RefreshToken secret.String
 }
 
 // SessionToken is a session token of Clerk's.
@@ -48,14 +48,14 @@ type Ticket struct {
 
 // Device is what makes a device a known one.
 type Device struct {
-	Token     string
+	Token     secret.String
 	ExpiresAt time.Time
 }
 
 // proof is what a flow has proved when it comes to its end. That the first factor was, goes without saying.
 type proof struct {
 	client Client
-	// lookedAt is when the account was read.
+	// lookedAt is when the account was read, or earlier.
 	lookedAt time.Time
 	// emailAddressID is the address that identified the account.
 	emailAddressID string
@@ -68,17 +68,16 @@ type proof struct {
 }
 
 // complete ends a flow in which everything but the second factor is proved, and the second factor where p says so. account
-// must have been read from Clerk at p.lookedAt. It is where rules 1 and 6 are kept: no session for who is barred, none without
+// must have been read from Clerk in this flow. It is where rules 1 and 6 are kept: no session for who is barred, none without
 // the second factor.
 func (s *Service) complete(ctx context.Context, account *User, p proof) (*SignedIn, error) {
 	if err := barred(account); err != nil {
 		return nil, err
 	}
-	newDevice := s.checkNewDevices && !p.mailbox && !p.secondFactor && !p.knownDevice
 	switch {
 	case needsSecondFactor(account) && !p.secondFactor:
 		return nil, s.secondFactorRequired(account, p)
-	case !needsSecondFactor(account) && newDevice:
+	case s.checkNewDevices && !p.mailbox && !p.secondFactor && !p.knownDevice:
 		return nil, s.emailCodeRequired(account, p)
 	}
 	return s.signIn(ctx, account.ID, passwordUpdatedAt(account), p)

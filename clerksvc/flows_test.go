@@ -252,6 +252,15 @@ func TestTicketsAreShort(t *testing.T) {
 	if len(tickets) != 1 || tickets[0].ExpireAt.Sub(tickets[0].CreatedAt) != time.Minute {
 		t.Errorf("tickets: %+v", tickets)
 	}
+	shorter := newService(t, c.clerk, func(cfg *clerksvc.Config) { cfg.SessionMode, cfg.TicketLife = clerksvc.ModeTicket, 20*time.Second })
+	signedIn, err := shorter.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tickets = c.clerk.SignInTokens(user.ID)
+	if tickets[1].ExpireAt.Sub(tickets[1].CreatedAt) != 20*time.Second || signedIn.Ticket.ExpiresAt.After(tickets[1].ExpireAt) {
+		t.Errorf("%v; tickets: %+v", signedIn.Ticket.ExpiresAt, tickets)
+	}
 }
 
 // TestNothingIsCreatedTwice holds that a CreateUser that got lost on its way is not sent again.

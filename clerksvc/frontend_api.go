@@ -47,6 +47,9 @@ func NewFrontendAPI(cfg FrontendAPIConfig) *FrontendAPI {
 	return &FrontendAPI{cfg: cfg, client: newHTTPClient(cfg.Timeout)}
 }
 
+// maxUserAgentBytes bounds what is passed on of a client's name for itself.
+const maxUserAgentBytes = 512
+
 // frontendAPIVersion is the version that the answers are read by. The SDK speaks the same at the Backend API.
 const frontendAPIVersion = "2025-04-10"
 
@@ -63,6 +66,8 @@ type RedeemedTicket struct {
 	SessionExpiresAt time.Time
 	// ClientToken speaks for the client at the Frontend API that the session belongs to.
 	ClientToken secret.String
+	// SessionToken is one that Clerk made right away; empty when it did not.
+	SessionToken secret.String
 }
 
 // frontendSignIn is the part of schema Client.ClientWrappedSignIn that is of use.
@@ -78,6 +83,9 @@ type frontendSignIn struct {
 			User     struct {
 				ID string `json:"id"`
 			} `json:"user"`
+			LastActiveToken struct { // nullable
+				JWT string `json:"jwt"`
+			} `json:"last_active_token"`
 		} `json:"sessions"`
 	} `json:"client"`
 }
@@ -104,6 +112,7 @@ func (a *FrontendAPI) CreateSignIn(ctx context.Context, client Client, ticket se
 				UserID:           session.User.ID,
 				SessionExpiresAt: time.UnixMilli(session.ExpireAt),
 				ClientToken:      secret.New(header.Get("Authorization")),
+				SessionToken:     secret.New(session.LastActiveToken.JWT),
 			}, nil
 		}
 	}
@@ -139,7 +148,7 @@ func (a *FrontendAPI) post(
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	// Without "Bearer", and empty at first, as Clerk's own SDK for native apps sends it.
 	req.Header.Set("Authorization", clientToken.Reveal())
-	req.Header.Set("User-Agent", client.UserAgent)
+	req.Header.Set("User-Agent", client.UserAgent[:min(len(client.UserAgent), maxUserAgentBytes)])
 	if a.cfg.ProxyURL != "" {
 		req.Header.Set("Clerk-Proxy-Url", a.cfg.ProxyURL)
 		req.Header.Set("Clerk-Secret-Key", a.cfg.SecretKey.Reveal())

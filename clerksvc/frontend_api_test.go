@@ -1,10 +1,16 @@
 package clerksvc_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +137,53 @@ func TestRedeemingThatSaysNo(t *testing.T) {
 	}
 }
 
+// withoutToken returns the URL of a Frontend API whose answers to a ticket have no session token, as the specification allows.
+func withoutToken(t *testing.T, clerk *clerkemu.Server) string {
+	t.Helper()
+	target, err := url.Parse(clerk.FrontendAPIURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(resp *http.Response) error {
+			body, err := io.ReadAll(resp.Body)
+			body = regexp.MustCompile(`"last_active_token":\{[^}]*\}`).ReplaceAll(body, []byte(`"last_active_token":null`))
+			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+			return err
+		},
+	})
+	t.Cleanup(proxy.Close)
+	return proxy.URL
+}
+
+// TestATicketWithoutAToken has to ask for the session token with the client's token, and ends the session if that fails.
+func TestATicketWithoutAToken(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	user := seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	service := newService(t, clerk, func(cfg *clerksvc.Config) {
+		cfg.SessionMode, cfg.FrontendAPI = clerksvc.ModeExchange, newFrontendAPI(withoutToken(t, clerk))
+	})
+	in := clerksvc.SignInInput{Email: email, Password: secret.New(password)}
+	signedIn, err := service.SignIn(t.Context(), in)
+	if err != nil || strings.Count(signedIn.Session.Token.Reveal(), ".") != 2 {
+		t.Fatalf("%+v, %v", signedIn, err)
+	}
+	if calls := clerk.Calls(); calls[len(calls)-1].Operation != "fapi.createSessionToken" {
+		t.Errorf("these calls: %v", calls)
+	}
+	if err := clerk.InjectFault(clerkemu.Fault{Operation: "fapi.createSessionToken", Kind: clerkemu.FaultStatus, Status: 500, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := service.SignIn(t.Context(), in); !errors.As(err, new(*clerksvc.UnavailableError)) {
+		t.Errorf("without a token: %v", err)
+	}
+	if sessions := clerk.Sessions(user.ID); len(sessions) != 2 || sessions[1].Status != "revoked" {
+		t.Errorf("sessions: %+v", sessions)
+	}
+}
+
 // TestSomebodyElsesSession has Clerk answer a ticket with a session of another user. It is ended, and nobody gets it.
 func TestSomebodyElsesSession(t *testing.T) {
 	clerk := clerkemu.RunT(t)
@@ -140,10 +193,15 @@ func TestSomebodyElsesSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	token, err := newAPI(clerk).CreateSessionToken(t.Context(), session.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	confused := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"response":{"status":"complete","created_session_id":%q},"client":{"sessions":[{"id":%q,"user":{"id":%q}}]}}`,
-			session.ID, session.ID, other.ID)
+		fmt.Fprintf(w, `{"response":{"status":"complete","created_session_id":%q},
+			"client":{"sessions":[{"id":%q,"expire_at":%d,"user":{"id":%q},"last_active_token":{"jwt":%q}}]}}`,
+			session.ID, session.ID, session.ExpireAt, other.ID, token.Reveal())
 	}))
 	defer confused.Close()
 	service := newService(t, clerk, func(cfg *clerksvc.Config) {

@@ -28,8 +28,8 @@ const (
 	// freshLife is how long the account behind a first code is taken to be as it was created. Clerk sends a second code to
 	// an address after 30 seconds at the earliest (error code verification_code_too_many_requests).
 	freshLife = 30 * time.Second
-	// lookLife is how long what was read of an account is taken to be so still, where Clerk itself asks again whether the user is
-	// barred before there is a session.
+	// lookLife is how long what was read of an account is taken to be so still, where Clerk asks again whether the user is barred before
+	// there is a session.
 	lookLife = 30 * time.Second
 	// deviceLife is how long a device is known.
 	deviceLife = 90 * 24 * time.Hour
@@ -73,12 +73,13 @@ type secondFactorHandle struct {
 	ID     string `json:"i"`
 	UserID string `json:"u"`
 	// PasswordUpdatedAt is when the password was set that the account had when the first factor was proved, in Unix
-	// milliseconds. The handle dies with that password.
+	// milliseconds. Whenever the account is looked at again, the handle dies with that password.
 	PasswordUpdatedAt int64 `json:"p"`
 	// LookedAt is when the account was read last, in Unix seconds.
 	LookedAt int64 `json:"l"`
-	// EmailAddressID is set if the second factor is a code to this address, because the account has none of its own and the
-	// device is new.
+	// Steps are those that can finish the sign-in.
+	Steps []SecondFactor `json:"s"`
+	// EmailAddressID is the address that a code for SecondFactorEmailCode goes to.
 	EmailAddressID string `json:"a,omitempty"`
 	// VerificationID names that code once it was sent.
 	VerificationID string `json:"v,omitempty"`

@@ -11,10 +11,6 @@ import (
 	"clerkql/internal/secret"
 )
 
-// ticketLife is how long a ticket can be redeemed. It passes every check at Clerk, so it lives just long enough
-// to get there.
-const ticketLife = time.Minute
-
 // createSession makes a session through the Backend API. Two calls.
 func (s *Service) createSession(ctx context.Context, userID string) (*Session, error) {
 	created, err := s.api.CreateSession(ctx, userID)
@@ -27,17 +23,18 @@ func (s *Service) createSession(ctx context.Context, userID string) (*Session, e
 
 // issueTicket makes a ticket for one of Clerk's SDKs. One call.
 func (s *Service) issueTicket(ctx context.Context, userID string) (*Ticket, error) {
-	ticket, err := s.api.CreateSignInToken(ctx, userID, ticketLife)
+	expires := s.now().Add(s.ticketLife)
+	ticket, err := s.api.CreateSignInToken(ctx, userID, s.ticketLife)
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}
-	return &Ticket{Token: ticket.Token, ExpiresAt: s.now().Add(ticketLife)}, nil
+	return &Ticket{Token: ticket.Token, ExpiresAt: expires}, nil
 }
 
-// exchangeTicket makes a ticket and redeems it at the Frontend API, as one of Clerk's SDKs would. Three calls. A ticket that was
-// not redeemed is revoked.
+// exchangeTicket makes a ticket and redeems it at the Frontend API, as one of Clerk's SDKs would. Two calls, or three if the answer
+// has no session token. A ticket that was not redeemed is revoked.
 func (s *Service) exchangeTicket(ctx context.Context, userID string, client Client) (*Session, error) {
-	ticket, err := s.api.CreateSignInToken(ctx, userID, ticketLife)
+	ticket, err := s.api.CreateSignInToken(ctx, userID, s.ticketLife)
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}
@@ -49,7 +46,10 @@ func (s *Service) exchangeTicket(ctx context.Context, userID string, client Clie
 		err = &ClerkError{Operation: operationFrontendCreateSignIn, cause: errors.New("the session is somebody else's")}
 		return nil, s.endUnusedSession(ctx, redeemed.SessionID, err)
 	}
-	token, err := s.frontend.CreateSessionToken(ctx, client, redeemed)
+	token := redeemed.SessionToken
+	if token.Reveal() == "" {
+		token, err = s.frontend.CreateSessionToken(ctx, client, redeemed)
+	}
 	return s.session(ctx, userID, redeemed.SessionID, redeemed.SessionExpiresAt, token, err)
 }
 
@@ -66,20 +66,27 @@ func (s *Service) session(
 	}
 	refresh, err := s.keys.Seal(purposeRefresh, refreshHandle{UserID: userID, SessionID: sessionID}, expires)
 	if err != nil {
-		return nil, err
+		return nil, s.endUnusedSession(ctx, sessionID, err)
 	}
 	return &Session{
 		ID:           sessionID,
 		ExpiresAt:    expires.UTC(),
 		SessionToken: SessionToken{Token: token, TokenExpiresAt: tokenExpires},
-		RefreshToken: refresh,
+		RefreshToken: secret.New(refresh),
 	}, nil
+}
+
+// cleanUpTimeout bounds the one call that cleans up after a mutation that failed, which may have used up its own time.
+const cleanUpTimeout = 5 * time.Second
+
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
 }
 
 // endUnusedSession ends a session that nobody got a token for, as far as Clerk can be reached, and returns the outcome of
 // what failed.
 func (s *Service) endUnusedSession(ctx context.Context, sessionID string, failed error) error {
-	ctx, cancel := s.begin(ctx) // what failed may have used up the mutation's time
+	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	if _, err := s.api.RevokeSession(ctx, sessionID); err != nil {
 		_ = s.outcome(ctx, err) // logs it; the user is told what failed first
@@ -90,7 +97,7 @@ func (s *Service) endUnusedSession(ctx context.Context, sessionID string, failed
 // revokeTicket makes a ticket that was not redeemed worthless, as far as Clerk can be reached, and returns the outcome of what
 // failed. If the ticket was redeemed and only the answer is lost, there is a session that nobody holds: nothing tells its id.
 func (s *Service) revokeTicket(ctx context.Context, ticketID string, failed error) error {
-	ctx, cancel := s.begin(ctx) // what failed may have used up the mutation's time
+	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	switch err := s.api.RevokeSignInToken(ctx, ticketID); {
 	case hasCode(err, "sign_in_token_cannot_be_revoked_code"):

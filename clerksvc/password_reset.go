@@ -86,6 +86,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
 	}
 	var account *User
+	lookedAt := s.now()
 	if reset.ProvedUntil == 0 {
 		if err := s.proveReset(ctx, &reset, code); err != nil {
 			return nil, err
@@ -94,7 +95,8 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 	} else {
 		account, err = s.resumeReset(ctx, reset, in.NewPassword)
 	}
-	return s.completeReset(ctx, in.Client, reset, account, err)
+	p := proof{client: in.Client, lookedAt: lookedAt, emailAddressID: reset.EmailAddressID, mailbox: true}
+	return s.completeReset(ctx, p, reset, account, err)
 }
 
 // proveReset returns nil if the reset's code is right, and notes it in the handle. One call. Every way in which the code can
@@ -130,11 +132,10 @@ func (s *Service) resumeReset(ctx context.Context, reset passwordResetHandle, ne
 // completeReset signs in with an account whose password was reset, or answers for what failed, with a handle to go on with
 // where going on is possible.
 func (s *Service) completeReset(
-	ctx context.Context, client Client, reset passwordResetHandle, account *User, err error,
+	ctx context.Context, p proof, reset passwordResetHandle, account *User, err error,
 ) (*SignedIn, error) {
 	var signedIn *SignedIn
 	if err == nil {
-		p := proof{client: client, lookedAt: s.now(), emailAddressID: reset.EmailAddressID, mailbox: true}
 		signedIn, err = s.complete(ctx, account, p)
 	}
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"time"
 
 	"clerkql/internal/secret"
@@ -43,6 +44,7 @@ func (s *Service) unfinished(account *User, p proof, emailAddressID string, step
 		UserID:            account.ID,
 		PasswordUpdatedAt: passwordUpdatedAt(account),
 		LookedAt:          p.lookedAt.Unix(),
+		Steps:             steps,
 		EmailAddressID:    emailAddressID,
 		ExpiresAt:         s.now().Add(signInLife).Unix(),
 	})
@@ -54,11 +56,6 @@ func (s *Service) unfinished(account *User, p proof, emailAddressID string, step
 
 func (s *Service) sealSecondFactor(signIn secondFactorHandle) (string, error) {
 	return s.keys.Seal(purposeSecondFactor, signIn, time.Unix(signIn.ExpiresAt, 0))
-}
-
-// offers reports whether a step can finish the sign-in.
-func (h secondFactorHandle) offers(step SecondFactor) bool {
-	return (step == SecondFactorEmailCode) == (h.EmailAddressID != "")
 }
 
 // PreparedSecondFactor is the success of PrepareSecondFactor.
@@ -78,8 +75,11 @@ func (s *Service) PrepareSecondFactor(ctx context.Context, signInID string, step
 	if err := s.open(purposeSecondFactor, "signInId", signInID, &signIn); err != nil {
 		return nil, err
 	}
-	if step != SecondFactorEmailCode || !signIn.offers(step) {
+	if step != SecondFactorEmailCode || !slices.Contains(signIn.Steps, step) {
 		return nil, invalidField("strategy", FieldNotAvailable)
+	}
+	if err := s.secondFactors.check(signIn); err != nil {
+		return nil, err
 	}
 	prepared, err := s.api.PrepareEmailAddressVerification(ctx, signIn.EmailAddressID)
 	if err != nil {
@@ -108,8 +108,9 @@ type AttemptSecondFactorInput struct {
 // AttemptSecondFactor checks the second factor of a sign-in and, if it is right, signs in. Three calls, two in ticket
 // mode; one more, to look at the account, when that was last done more than 30 seconds ago, and always with a mailed code.
 //
-// A handle gives one session, and dies of five wrong codes, of a change of the password, and of age. What fails after the code was
-// accepted costs no new code, as in a password reset: the answer carries a signInId in which it is proved.
+// A handle gives one session, and dies of five wrong codes, of age and, where the account is looked at, of a change of the
+// password. What fails after the code was accepted costs no new code, as in a password reset: the answer carries a signInId in which
+// it is proved.
 //
 // Errors: *InvalidInputError, *InvalidCodeError, ErrVerificationExpired, *SecondFactorRequiredError, *AccountLockedError,
 // ErrAccountBanned, *RateLimitedError, *UnavailableError.
@@ -127,22 +128,27 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 		return nil, err
 	}
 	switch {
-	case !signIn.offers(in.Strategy):
+	case !slices.Contains(signIn.Steps, in.Strategy):
 		return nil, invalidField("strategy", FieldNotAvailable)
 	case in.Strategy == SecondFactorEmailCode && signIn.VerificationID == "": // not prepared
 		return nil, invalidField("signInId", FieldInvalidHandle)
 	}
 
-	if err := s.secondFactors.begin(signIn.ID, time.Unix(signIn.ExpiresAt, 0)); err != nil {
+	if err := s.secondFactors.begin(signIn); err != nil {
 		return nil, err
 	}
 	signedIn, err := s.attemptSecondFactor(ctx, &signIn, in, code)
 	var wrong *InvalidCodeError
-	remaining := s.secondFactors.end(signIn.ID, err == nil, errors.As(err, &wrong))
-	if wrong != nil {
+	remaining := s.secondFactors.end(signIn, attemptResult{
+		wrong: errors.As(err, &wrong), accepted: signIn.Proved, used: err == nil,
+	})
+	switch {
+	case wrong != nil && wrong.AttemptsRemaining != nil:
+		remaining = min(remaining, *wrong.AttemptsRemaining) // Clerk counts as well
+		fallthrough
+	case wrong != nil:
 		return nil, &InvalidCodeError{AttemptsRemaining: &remaining}
-	}
-	if signIn.Proved && err != nil {
+	case err != nil && signIn.Proved:
 		return nil, s.resumable(err, func() (string, error) { return s.sealSecondFactor(signIn) })
 	}
 	return signedIn, err

@@ -155,13 +155,39 @@ func TestAProvedSecondFactorIsLookedAtAgain(t *testing.T) {
 	}
 }
 
-// TestTOTPThatWasTurnedOff has nothing left to check a code with: the sign-in begins again, without a second factor.
-func TestTOTPThatWasTurnedOff(t *testing.T) {
+// TestClerkHasNoTOTP has Clerk answer that there is nothing to check a code with, as when TOTP was turned off meanwhile: the sign-in
+// has to begin again.
+func TestClerkHasNoTOTP(t *testing.T) {
 	c := newClocked(t, clerksvc.ModeSession)
 	user, half := c.halfSignedIn(t)
 	c.inject(t, clerkemu.Fault{Operation: "VerifyTOTP", Kind: clerkemu.FaultStatus, Status: 400, Code: "totp_disabled", Times: 1})
 	if _, err := c.attempt(t, user, half); !errors.Is(err, clerksvc.ErrVerificationExpired) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestADeviceIsKnownToOneAccount has two accounts whose passwords were set in the same millisecond.
+func TestADeviceIsKnownToOneAccount(t *testing.T) {
+	began := time.Now()
+	clerk := clerkemu.RunT(t, func(o *clerkemu.Options) { o.Now = func() time.Time { return began } })
+	checking := newService(t, clerk, func(cfg *clerksvc.Config) { cfg.CheckNewDevices = true })
+	seed(t, clerk, clerkemu.UserSeed{EmailAddress: "other@example.com", Password: password, TOTPSecret: totpSecret, BackupCodes: []string{"aaaabbbb"}})
+	seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	_, err := checking.SignIn(t.Context(), clerksvc.SignInInput{Email: "other@example.com", Password: secret.New(password)})
+	var required *clerksvc.SecondFactorRequiredError
+	if !errors.As(err, &required) {
+		t.Fatal(err)
+	}
+	other, err := checking.AttemptSecondFactor(t.Context(), clerksvc.AttemptSecondFactorInput{
+		SignInID: required.SignInID, Strategy: clerksvc.SecondFactorBackupCode, Code: secret.New("aaaabbbb"),
+	})
+	if err != nil || other.Device == nil {
+		t.Fatalf("%+v, %v", other, err)
+	}
+	if _, err := checking.SignIn(t.Context(), clerksvc.SignInInput{
+		Email: email, Password: secret.New(password), DeviceToken: other.Device.Token,
+	}); !errors.As(err, &required) {
+		t.Errorf("with somebody else's device token: %v", err)
 	}
 }
 

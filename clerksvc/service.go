@@ -1,9 +1,10 @@
-// Package clerksvc is the Clerk service layer. It has the flows (sign-up, verification, sign-in, password reset) as
-// methods of [Service], and Clerk's Backend API, one thin method per endpoint, as [API].
+// Package clerksvc is the Clerk service layer. It has the flows (sign-up, verification, sign-in, second factor, password
+// reset, sessions) as methods of [Service], and Clerk's APIs, one thin method per endpoint, as [API] and [FrontendAPI].
 //
 // The flows decide everything: what is checked, in which order, and what may be told to whom. They know nothing of
-// GraphQL or HTTP servers. They keep no state between two calls; what a later step must know travels in a sealed
-// handle (see internal/seal). And they hold these rules, whatever Clerk answers:
+// GraphQL or HTTP servers. What a later step must know travels in a sealed handle (see internal/seal), so that any process
+// can go on where another stopped; each keeps nothing but a count of wrong codes. And they hold these rules, whatever
+// Clerk answers:
 //
 //  1. No session without every proof: a verified address, the right password or reset code, and the second factor where
 //     the account has one.
@@ -16,6 +17,7 @@
 package clerksvc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +57,8 @@ func (m SessionMode) Resolve(secretKey secret.String) SessionMode {
 	}
 }
 
+const defaultTicketLife = time.Minute
+
 // Config is what a Service is made of. API, Keys, Logger, Now, SessionMode, PasswordPolicy and Timeout are required.
 type Config struct {
 	API *API
@@ -68,8 +72,8 @@ type Config struct {
 	SessionMode SessionMode
 	// PasswordPolicy is what new passwords are checked against before Clerk is asked.
 	PasswordPolicy PasswordPolicy
-	// Timeout bounds one mutation with all its calls to Clerk. A mutation whose client goes away still runs to
-	// its end, so that nothing is left half-done.
+	// Timeout bounds one mutation with all its calls to Clerk; cleaning up after one that failed takes up to 5 seconds more. A
+	// mutation whose client goes away still runs to its end, so that nothing is left half-done.
 	Timeout time.Duration
 	// Issuer is the iss that session tokens must have, the URL of the Frontend API. When it is empty, Clerk is asked.
 	Issuer string
@@ -78,12 +82,15 @@ type Config struct {
 	AuthorizedParties []string
 	// CodeAttempts is how many times the Clerk instance lets a code be tried, which Clerk does not tell. 0 is unknown.
 	CodeAttempts int
+	// TicketLife is how long a ticket can be redeemed, to the second; 0 is a minute. A ticket passes every check at Clerk, so it should
+	// live just long enough to get there.
+	TicketLife time.Duration
 	// CheckNewDevices has a sign-in with a password alone ask for a mailed code, unless the device is known.
 	CheckNewDevices bool
 }
 
-// Service runs the flows. It is safe for concurrent use, and keeps nothing but the instance's public keys and, for ten minutes,
-// which unfinished sign-ins had their second factor tried.
+// Service runs the flows. It is safe for concurrent use, and keeps nothing but the instance's public keys and a count of the attempts
+// at second factors.
 type Service struct {
 	api             *API
 	frontend        *FrontendAPI
@@ -96,6 +103,7 @@ type Service struct {
 	policy          PasswordPolicy
 	timeout         time.Duration
 	codeAttempts    int
+	ticketLife      time.Duration
 	checkNewDevices bool
 }
 
@@ -122,6 +130,7 @@ func New(cfg Config) (*Service, error) {
 		policy:          cfg.PasswordPolicy,
 		timeout:         cfg.Timeout,
 		codeAttempts:    cfg.CodeAttempts,
+		ticketLife:      cmp.Or(cfg.TicketLife, defaultTicketLife),
 		checkNewDevices: cfg.CheckNewDevices,
 	}, nil
 }

@@ -39,14 +39,14 @@ func (a *API) GetSession(ctx context.Context, id string) (*clerk.Session, error)
 // maxSessionPages bounds how many pages of sessions are read of one user.
 const maxSessionPages = 10
 
-// ListActiveSessions returns the active sessions of a user, the newest first. One call for each 500, the most that Clerk
-// answers at once, and at most ten. Spec: GetSessionList, GET /sessions.
-func (a *API) ListActiveSessions(ctx context.Context, userID string) ([]*clerk.Session, error) {
+// ListSessions returns the sessions of a user that Clerk remembers, in every status, the newest first. (The parameter status knows no
+// pending sessions.) One call for each 500, the most that Clerk answers at once, and at most ten. Spec: GetSessionList, GET /sessions.
+func (a *API) ListSessions(ctx context.Context, userID string) ([]*clerk.Session, error) {
 	const pageSize = 500
 	sessions := session.Client{Backend: a.backend}
 	var all []*clerk.Session
 	for page := range int64(maxSessionPages) {
-		params := &session.ListParams{UserID: clerk.String(userID), Status: clerk.String(statusActive)}
+		params := &session.ListParams{UserID: clerk.String(userID)}
 		params.Limit, params.Offset = clerk.Int64(pageSize), clerk.Int64(page*pageSize)
 		list, err := sessions.List(ctx, params)
 		if err != nil {
@@ -60,8 +60,11 @@ func (a *API) ListActiveSessions(ctx context.Context, userID string) ([]*clerk.S
 	return all, nil
 }
 
-// statusActive is the status of a session that lives. Every other one is over, or, as pending, has not begun.
-const statusActive = "active"
+// Statuses of sessions that live.
+const (
+	statusActive  = "active"
+	statusPending = "pending"
+)
 
 // RevokeSession ends a session. Spec: RevokeSession, POST /sessions/{session_id}/revoke. (There is no
 // DELETE /sessions/{session_id}.)

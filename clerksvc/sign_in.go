@@ -14,10 +14,10 @@ type SignInInput struct {
 	Email    string
 	Password secret.String
 	// DeviceToken is that of an earlier SignedIn, or empty.
-	DeviceToken string
+	DeviceToken secret.String
 }
 
-// SignIn signs in with address and password. Four calls, three in ticket mode, five in exchange mode.
+// SignIn signs in with address and password. Four calls, three in ticket mode.
 //
 // Unknown address, wrong password and an account without one answer alike (rule 3), and so they do while Clerk fails:
 // for an unknown address, Clerk is asked about the password of nobody. Whether the account is barred, its address

@@ -94,7 +94,7 @@ func TestClerkMisbehaves(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			clerk := clerkemu.RunT(t)
-			a := startAPI(t, clerk, "--clerk-timeout=500ms")
+			a := startAPI(t, clerk, "--clerk-timeout=1s")
 			steps := a.steps(t, clerk)
 			fault.fault.Operation = "*"
 			inject(t, clerk, fault.fault)

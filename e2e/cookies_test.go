@@ -139,6 +139,44 @@ func TestCookies(t *testing.T) {
 	}
 }
 
+// TestCookiesThatAreGone has cookies that the browser dropped, and those that no key opens. Nothing is wrong with what the client
+// sends: it is signed out.
+func TestCookiesThatAreGone(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	b := startBrowser(t, clerk)
+	user := seed(t, clerk, ada())
+	b.want(t, "SessionEnded", "refreshSession", nil)
+	b.want(t, "NotSignedIn", "signOut", nil)
+
+	b.want(t, "SessionCreated", "signIn", map[string]any{"email": email, "password": password})
+	b.cookies["__Host-clerkql_refresh"].Value = "v4.local.sealed-with-a-key-that-is-gone"
+	b.want(t, "SignedOut", "signOut", nil) // with the session cookie
+	if len(activeSessions(clerk, user.ID)) > 0 || len(b.cookies) > 0 {
+		t.Errorf("active sessions %v, cookies %v", activeSessions(clerk, user.ID), b.cookies)
+	}
+	b.want(t, "SessionCreated", "signIn", map[string]any{"email": email, "password": password})
+	b.cookies["__Host-clerkql_refresh"].Value = "v4.local.sealed-with-a-key-that-is-gone"
+	b.want(t, "SessionEnded", "refreshSession", nil)
+	if len(b.cookies) > 0 {
+		t.Errorf("cookies %v", b.cookies)
+	}
+}
+
+// TestTheDeviceCookie has a browser's device known by its cookie.
+func TestTheDeviceCookie(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	b := startBrowser(t, clerk, "--new-device-check=email_code")
+	seed(t, clerk, ada())
+	credentials := map[string]any{"email": email, "password": password}
+	half := b.want(t, "SecondFactorRequired", "signIn", credentials)
+	done := b.want(t, "SessionCreated", "attemptSecondFactor", b.prepared(t, clerk, email, half["signInId"]))
+	if device := b.cookies["__Host-clerkql_device"]; done["deviceToken"] != nil || device == nil || device.MaxAge < 89*24*3600 {
+		t.Fatalf("%v, cookies %v", done, b.cookies)
+	}
+	b.want(t, "SignedOut", "signOut", nil)
+	b.want(t, "SessionCreated", "signIn", credentials)
+}
+
 // TestOtherOriginsCanNotUseTheCookies has a page of another origin try. With cookies, its mutations are refused; without, they carry
 // nothing that could be abused.
 func TestOtherOriginsCanNotUseTheCookies(t *testing.T) {

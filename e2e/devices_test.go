@@ -93,6 +93,11 @@ func TestBadMailedCodes(t *testing.T) {
 	}
 	done := a.want(t, "SessionCreated", "attemptSecondFactor", right)
 	a.want(t, "VerificationExpired", "attemptSecondFactor", right)
+	mails := len(clerk.Mail(email))
+	a.want(t, "VerificationExpired", "prepareSecondFactor", map[string]any{"signInId": right["signInId"], "strategy": "EMAIL_CODE"})
+	if len(clerk.Mail(email)) != mails {
+		t.Error("a code was mailed for a sign-in that is finished")
+	}
 
 	// The same code with another sign-in of the same user: it was not sent for that one.
 	a.want(t, "InvalidInput", "attemptSecondFactor", attempt(half(email), "EMAIL_CODE", right["code"].(string)))
@@ -142,6 +147,23 @@ func TestTheCodeOfANewDeviceIsSentAgain(t *testing.T) {
 	a.want(t, "SessionCreated", "attemptSecondFactor", second)
 	a.want(t, "VerificationExpired", "attemptSecondFactor", first)
 	a.want(t, "InvalidInput", "prepareSecondFactor", map[string]any{"signInId": "v4.local.AAAA", "strategy": "EMAIL_CODE"})
+}
+
+// TestClerkCountsAsWell has an instance that lets a code be tried three times.
+func TestClerkCountsAsWell(t *testing.T) {
+	clerk := clerkemu.RunT(t, func(o *clerkemu.Options) { o.CodeAttempts = 3 })
+	a := startAPI(t, clerk, "--new-device-check=email_code", "--code-attempts=3")
+	seed(t, clerk, ada())
+	mistyped := a.prepared(t, clerk, email, a.signInHalf(t, email, password))
+	mistyped["code"] = wrong(mistyped["code"].(string))
+	for _, remaining := range []float64{2, 1} {
+		if result := a.want(t, "InvalidCode", "attemptSecondFactor", mistyped); result["attemptsRemaining"] != remaining {
+			t.Errorf("%v attempts remain, want %v", result["attemptsRemaining"], remaining)
+		}
+	}
+	a.want(t, "VerificationExpired", "attemptSecondFactor", mistyped)
+	// Another code goes on, as far as the sign-in does.
+	a.want(t, "SessionCreated", "attemptSecondFactor", a.prepared(t, clerk, email, mistyped["signInId"]))
 }
 
 // TestTheAccountIsGone deletes an account whose sign-in is unfinished.

@@ -107,17 +107,6 @@ func TestAnUnredeemedTicketIsRevoked(t *testing.T) {
 	}
 }
 
-// TestASessionWithoutATokenIsEnded has the ticket redeemed and the session token fail.
-func TestASessionWithoutATokenIsEnded(t *testing.T) {
-	clerk, a := startExchange(t, true)
-	user := seed(t, clerk, ada())
-	inject(t, clerk, clerkemu.Fault{Operation: "fapi.createSessionToken", Kind: clerkemu.FaultStatus, Status: 500, Times: 1})
-	a.want(t, "ServiceUnavailable", "signIn", map[string]any{"email": email, "password": password})
-	if active := activeSessions(clerk, user.ID); len(active) > 0 || len(clerk.Sessions(user.ID)) != 1 {
-		t.Errorf("active sessions: %v", active)
-	}
-}
-
 // TestTicketsAreRefusedToTheBanned redeems a ticket of a user who was banned after it was issued: Clerk makes no session of it.
 func TestTicketsAreRefusedToTheBanned(t *testing.T) {
 	clerk := clerkemu.RunT(t, func(o *clerkemu.Options) { o.Production = true })

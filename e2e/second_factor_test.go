@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -63,7 +64,9 @@ func TestSecondFactor(t *testing.T) {
 				t.Error("there is a session before the second factor")
 			}
 			spaced := totpCode(t, clerk, email)
-			a.want(t, mode.success, "attemptSecondFactor", attempt(first["signInId"], "TOTP", spaced[:3]+" "+spaced[3:]))
+			if done := a.want(t, mode.success, "attemptSecondFactor", attempt(first["signInId"], "TOTP", spaced[:3]+" "+spaced[3:])); done["deviceToken"] != nil {
+				t.Error("a device token, where devices are not checked")
+			}
 			a.want(t, mode.success, "attemptSecondFactor", attempt(a.signInHalf(t, email, password), "BACKUP_CODE", " aaaabbbb "))
 
 			reset := a.want(t, "SecondFactorRequired", "resetPassword", a.reset(t, clerk, email, newPassword))
@@ -135,6 +138,21 @@ func TestBadSecondFactors(t *testing.T) {
 			}
 			return attempt(signInID, "TOTP", right)
 		}, "VerificationExpired"},
+		{"an eleventh code, over three sign-ins", func(t *testing.T, user, _ clerkemu.User) map[string]any {
+			right := totpCode(t, clerk, user.EmailAddress)
+			for range 2 {
+				signInID := a.signInHalf(t, user.EmailAddress, password)
+				for range 5 {
+					a.want(t, "InvalidCode", "attemptSecondFactor", attempt(signInID, "TOTP", wrong(right)))
+				}
+			}
+			return attempt(a.signInHalf(t, user.EmailAddress, password), "TOTP", right)
+		}, "RateLimited"},
+		{"a backup code, of an account without", func(t *testing.T, _, other clerkemu.User) map[string]any {
+			only := clerkemu.UserSeed{EmailAddress: "totp-only-" + other.EmailAddress, Password: password, TOTPSecret: totpSecret}
+			seed(t, clerk, only)
+			return attempt(a.signInHalf(t, only.EmailAddress, password), "BACKUP_CODE", totpCode(t, clerk, only.EmailAddress))
+		}, "InvalidInput strategy:NOT_AVAILABLE"},
 		{"the signInId of a password reset", func(t *testing.T, user, _ clerkemu.User) map[string]any {
 			sent := a.want(t, "PasswordResetSent", "requestPasswordReset", map[string]any{"email": user.EmailAddress})
 			return attempt(sent["signInId"], "TOTP", totpCode(t, clerk, user.EmailAddress))
@@ -212,13 +230,34 @@ func TestOneCodeOneSession(t *testing.T) {
 	a := startAPI(t, clerk)
 	user := seed(t, clerk, withTOTP())
 	right := attempt(a.signInHalf(t, email, password), "TOTP", totpCode(t, clerk, email))
+	body, err := json.Marshal(map[string]any{"query": contract.document("attemptSecondFactor"), "variables": map[string]any{"input": right}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan string, 10)
 	var all sync.WaitGroup
-	for range 10 {
-		all.Go(func() { a.do(t, "attemptSecondFactor", right) })
+	for range cap(answers) {
+		all.Go(func() {
+			got, err := a.send(t.Context(), string(body), nil)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- got.Raw
+		})
 	}
 	all.Wait()
-	if sessions := clerk.Sessions(user.ID); len(sessions) != 1 {
-		t.Errorf("%d sessions", len(sessions))
+	close(answers)
+	created := 0
+	for raw := range answers {
+		switch {
+		case strings.Contains(raw, `"__typename":"SessionCreated"`):
+			created++
+		case !strings.Contains(raw, `"__typename":"RateLimited"`) && !strings.Contains(raw, `"__typename":"VerificationExpired"`):
+			t.Errorf("got %s", raw)
+		}
+	}
+	if sessions := clerk.Sessions(user.ID); len(sessions) != 1 || created != 1 {
+		t.Errorf("%d sessions, %d answers with one", len(sessions), created)
 	}
 }
 
@@ -230,6 +269,9 @@ func TestASecondFactorOutlivesAFailure(t *testing.T) {
 	input := attempt(a.signInHalf(t, email, password), "BACKUP_CODE", "aaaabbbb")
 	inject(t, clerk, clerkemu.Fault{Operation: "createSession", Kind: clerkemu.FaultStatus, Status: 500, Times: 1})
 	failed := a.want(t, "ServiceUnavailable", "attemptSecondFactor", input)
+	// The sign-in goes on with what was accepted, not with another code.
+	a.want(t, "VerificationExpired", "attemptSecondFactor", attempt(input["signInId"], "BACKUP_CODE", "ccccdddd"))
+	a.want(t, "VerificationExpired", "attemptSecondFactor", attempt(input["signInId"], "TOTP", totpCode(t, clerk, email)))
 	input["signInId"] = failed["resumeSignInId"]
 	inject(t, clerk, clerkemu.Fault{Operation: "createSession", Kind: clerkemu.FaultStatus, Status: 429, Times: 1})
 	limited := a.want(t, "RateLimited", "attemptSecondFactor", input)

@@ -118,6 +118,27 @@ func TestWhatEndsASession(t *testing.T) {
 	}
 }
 
+// TestSigningOutEverywhereIsFinished has Clerk refuse to end some of the sessions. Who sends it again ends the rest.
+func TestSigningOutEverywhereIsFinished(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk)
+	user := seed(t, clerk, ada())
+	for range 9 {
+		a.signedIn(t)
+	}
+	token := a.signedIn(t).text("sessionToken")
+	a.viewer(t, bearer(token))
+	inject(t, clerk, clerkemu.Fault{Operation: "RevokeSession", Kind: clerkemu.FaultStatus, Status: 429, Times: 3})
+	a.wantAs(t, token, "RateLimited", "signOutEverywhere", nil)
+	if len(activeSessions(clerk, user.ID)) < 4 {
+		t.Errorf("active: %v", activeSessions(clerk, user.ID))
+	}
+	a.wantAs(t, token, "SignedOutEverywhere", "signOutEverywhere", nil)
+	if active := activeSessions(clerk, user.ID); len(active) > 0 {
+		t.Errorf("active: %v", active)
+	}
+}
+
 // TestBadSessions has tokens and ids that are not the right ones, with their exact answers. None may end or give a session.
 func TestBadSessions(t *testing.T) {
 	clerk := clerkemu.RunT(t)

@@ -36,20 +36,29 @@ func sessionToken(ctx context.Context) (token secret.String, sent bool) {
 	return secret.New(strings.TrimSpace(text)), true
 }
 
-// fromInput returns a token of the input, or else of the cookie.
-func fromInput(ctx context.Context, token *string, cookie cookies.Name) string {
-	if token != nil {
-		return *token
+// deviceToken returns the device token of the input, or else of the cookie.
+func deviceToken(ctx context.Context, input secret.String) secret.String {
+	if input.Reveal() != "" {
+		return input
 	}
-	return cookies.Get(ctx, cookie)
+	return secret.New(cookies.Get(ctx, cookies.Device))
+}
+
+// refreshToken returns the refresh token of the input, or else of the cookie.
+func refreshToken(ctx context.Context, input secret.String) clerksvc.RefreshToken {
+	if input.Reveal() != "" {
+		return clerksvc.RefreshToken{Token: input}
+	}
+	return clerksvc.RefreshToken{Token: secret.New(cookies.Get(ctx, cookies.Refresh)), Kept: cookies.On(ctx)}
 }
 
 // forBody keeps a token in a cookie and returns nil, or returns the token where there are no cookies.
-func forBody(ctx context.Context, cookie cookies.Name, token string, expires time.Time) *string {
-	if cookies.Set(ctx, cookie, token, expires) {
+func forBody(ctx context.Context, cookie cookies.Name, token secret.String, expires time.Time) *string {
+	text := token.Reveal()
+	if cookies.Set(ctx, cookie, text, expires) {
 		return nil
 	}
-	return &token
+	return &text
 }
 
 // forgetSession deletes the cookies of a session that is over.

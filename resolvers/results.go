@@ -191,7 +191,10 @@ func secondFactorRequired(err *clerksvc.SecondFactorRequiredError) model.SecondF
 		SignInID:  &err.SignInID,
 		NextSteps: []model.SecondFactorStrategy{},
 	}
-	if slices.Contains(err.NextSteps, clerksvc.SecondFactorEmailCode) {
+	switch {
+	case len(err.NextSteps) == 0:
+		member.Message = "This account has a second factor that can't be checked here."
+	case slices.Contains(err.NextSteps, clerksvc.SecondFactorEmailCode):
 		member.Message = "This device is new here. Have a code mailed to your address, and enter it."
 	}
 	for _, step := range err.NextSteps {

@@ -35,7 +35,7 @@ func sessionMember(ctx context.Context, signedIn *clerksvc.SignedIn) signedInMem
 	return model.SessionCreated{
 		SessionID:        session.ID,
 		UserID:           signedIn.UserID,
-		SessionToken:     forBody(ctx, cookies.Session, session.Token.Reveal(), session.TokenExpiresAt),
+		SessionToken:     forBody(ctx, cookies.Session, session.Token, session.TokenExpiresAt),
 		ExpiresAt:        session.TokenExpiresAt,
 		RefreshToken:     forBody(ctx, cookies.Refresh, session.RefreshToken, session.ExpiresAt),
 		SessionExpiresAt: session.ExpiresAt,
@@ -48,7 +48,7 @@ func (m mutation) RefreshSession(ctx context.Context, input *model.RefreshSessio
 	if input == nil {
 		input = &model.RefreshSessionInput{}
 	}
-	refreshed, err := m.service.RefreshSession(ctx, fromInput(ctx, input.RefreshToken, cookies.Refresh))
+	refreshed, err := m.service.RefreshSession(ctx, refreshToken(ctx, input.RefreshToken))
 	if errors.Is(err, clerksvc.ErrSessionEnded) {
 		forgetSession(ctx)
 	}
@@ -56,7 +56,7 @@ func (m mutation) RefreshSession(ctx context.Context, input *model.RefreshSessio
 		return model.SessionRefreshed{
 			SessionID:    refreshed.ID,
 			UserID:       refreshed.UserID,
-			SessionToken: forBody(ctx, cookies.Session, refreshed.Token.Reveal(), refreshed.TokenExpiresAt),
+			SessionToken: forBody(ctx, cookies.Session, refreshed.Token, refreshed.TokenExpiresAt),
 			ExpiresAt:    refreshed.TokenExpiresAt,
 		}
 	})
@@ -69,7 +69,7 @@ func (m mutation) SignOut(ctx context.Context, input *model.SignOutInput) (model
 	}
 	token, _ := sessionToken(ctx)
 	sessionID, err := m.service.SignOut(ctx, clerksvc.SignOutInput{
-		RefreshToken: fromInput(ctx, input.RefreshToken, cookies.Refresh),
+		RefreshToken: refreshToken(ctx, input.RefreshToken),
 		SessionToken: token,
 	})
 	if !clerksvc.Retryable(err) {

@@ -5,7 +5,6 @@ import (
 
 	"clerkql/clerksvc"
 	"clerkql/graph/model"
-	"clerkql/internal/cookies"
 )
 
 // SignIn resolves Mutation.signIn.
@@ -14,7 +13,7 @@ func (m mutation) SignIn(ctx context.Context, input model.SignInInput) (model.Si
 		Client:      client(ctx),
 		Email:       input.Email,
 		Password:    input.Password,
-		DeviceToken: fromInput(ctx, input.DeviceToken, cookies.Device),
+		DeviceToken: deviceToken(ctx, input.DeviceToken),
 	})
 	return result(ctx, m.log, err, func() model.SignInResult { return sessionMember(ctx, signedIn) })
 }

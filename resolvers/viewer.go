@@ -64,7 +64,7 @@ func viewerError(err error) error {
 	public := &gqlerror.Error{Err: err, Message: "Clerk can't be asked right now."}
 	errcode.Set(public, string(model.ErrorCodeServiceUnavailable))
 	if errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
-		public.Message = "The session token in the Authorization header is not valid, or no longer valid."
+		public.Message = "The session token that was sent is not valid, or no longer valid."
 		errcode.Set(public, "SESSION_TOKEN_INVALID")
 	}
 	return public

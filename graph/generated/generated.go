@@ -1302,7 +1302,7 @@ type Mutation {
 
   """
   Finishes a sign-in that was answered ` + "`" + `SecondFactorRequired` + "`" + `. A ` + "`" + `signInId` + "`" + ` gives one session, and is used up after
-  five wrong codes.
+  five wrong codes. After ten wrong codes in ten minutes, the account has to wait.
   """
   attemptSecondFactor(
     "The unfinished sign-in, and the code for one of its steps."
@@ -1328,7 +1328,10 @@ type Mutation {
     input: SignOutInput
   ): SignOutResult!
 
-  "Ends all sessions of the viewer, this one included. Needs a session token, as ` + "`" + `viewer` + "`" + ` does."
+  """
+  Ends all sessions of the viewer, this one last: when it could not be finished, send it again. Needs a session token, as
+  ` + "`" + `viewer` + "`" + ` does.
+  """
   signOutEverywhere: SignOutEverywhereResult!
 
   "Ends one of the viewer's own sessions. Needs a session token, as ` + "`" + `viewer` + "`" + ` does."
@@ -6773,7 +6776,7 @@ func (ec *executionContext) unmarshalInputRefreshSessionInput(ctx context.Contex
 		switch k {
 		case "refreshToken":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("refreshToken"))
-			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			data, err := ec.unmarshalOString2clerkqlᚋinternalᚋsecretᚐString(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -7011,7 +7014,7 @@ func (ec *executionContext) unmarshalInputSignInInput(ctx context.Context, obj a
 			it.Password = data
 		case "deviceToken":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceToken"))
-			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			data, err := ec.unmarshalOString2clerkqlᚋinternalᚋsecretᚐString(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -7053,7 +7056,7 @@ func (ec *executionContext) unmarshalInputSignOutInput(ctx context.Context, obj 
 		switch k {
 		case "refreshToken":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("refreshToken"))
-			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			data, err := ec.unmarshalOString2clerkqlᚋinternalᚋsecretᚐString(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -10723,6 +10726,18 @@ func (ec *executionContext) unmarshalOSignOutInput2ᚖclerkqlᚋgraphᚋmodelᚐ
 	}
 	res, err := ec.unmarshalInputSignOutInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOString2clerkqlᚋinternalᚋsecretᚐString(ctx context.Context, v any) (secret.String, error) {
+	res, err := scalar.UnmarshalSecret(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOString2clerkqlᚋinternalᚋsecretᚐString(ctx context.Context, sel ast.SelectionSet, v secret.String) graphql.Marshaler {
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalSecret(v)
+	return res
 }
 
 func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v any) (*string, error) {

@@ -447,7 +447,7 @@ func (this RateLimited) GetCode() ErrorCode { return this.Code }
 // What `refreshSession` needs.
 type RefreshSessionInput struct {
 	// From `SessionCreated`. Not needed when the server keeps it in a cookie.
-	RefreshToken *string `json:"refreshToken,omitempty"`
+	RefreshToken secret.String `json:"refreshToken,omitempty"`
 }
 
 // What `requestPasswordReset` needs.
@@ -695,7 +695,7 @@ type SignInInput struct {
 	Password secret.String `json:"password"`
 	// From an earlier sign-in on this device. Where the server checks new devices, it spares the mailed code. One that is of another
 	// account, too old, or from before a change of the password, is as good as none.
-	DeviceToken *string `json:"deviceToken,omitempty"`
+	DeviceToken secret.String `json:"deviceToken,omitempty"`
 }
 
 // Signed in, once one of Clerk's own SDKs redeems the ticket (`signIn.create({ strategy: "ticket", ticket })`).
@@ -723,7 +723,7 @@ func (SignInTicketIssued) IsAttemptSecondFactorResult() {}
 // What `signOut` needs.
 type SignOutInput struct {
 	// From `SessionCreated`. Not needed with a session token, or when the server keeps it in a cookie.
-	RefreshToken *string `json:"refreshToken,omitempty"`
+	RefreshToken secret.String `json:"refreshToken,omitempty"`
 }
 
 // What `signUp` needs.

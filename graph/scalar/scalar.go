@@ -30,8 +30,12 @@ func UnmarshalString(v any) (string, error) {
 // written, it would read "[redacted]".
 func MarshalSecret(s secret.String) graphql.Marshaler { return graphql.MarshalString(s.String()) }
 
-// UnmarshalSecret reads a String into a value that can't be printed by accident.
+// UnmarshalSecret reads a String into a value that can't be printed by accident. Null, which a field that must be there is kept from,
+// is the empty text.
 func UnmarshalSecret(v any) (secret.String, error) {
+	if v == nil {
+		return secret.String{}, nil
+	}
 	s, err := UnmarshalString(v)
 	return secret.New(s), err
 }

@@ -44,6 +44,7 @@ type Log struct {
 type Flows struct {
 	SessionMode       string        `env:"SESSION_MODE" default:"auto" help:"What a finished sign-in gives. session: a session with its token, which Clerk allows on development instances only. ticket: a ticket for one of Clerk's SDKs. exchange: a session with its token, for a ticket that the server redeems itself. auto is ticket with an sk_live_ key, else session."`
 	SessionCookies    bool          `env:"SESSION_COOKIES" help:"Keep session, refresh and device tokens in cookies of the browser, not in answers. Then only pages of the same origin can run mutations."`
+	TicketLife        time.Duration `env:"TICKET_LIFE" default:"1m" help:"How long a ticket can be redeemed, from 10s to 10m."`
 	NewDeviceCheck    string        `env:"NEW_DEVICE_CHECK" default:"off" help:"What a sign-in with a password asks for on a new device, of accounts without a second factor: off or email_code."`
 	AuthorizedParties []string      `env:"AUTHORIZED_PARTIES" placeholder:"ORIGIN" help:"Origins that the azp of a session token may name. None: every origin."`
 	ClerkTimeout      time.Duration `env:"CLERK_TIMEOUT" default:"5s" help:"Longest that one call to Clerk may take."`

@@ -55,6 +55,9 @@ func (f Flows) problems() error {
 	if f.NewDeviceCheck != "off" && f.NewDeviceCheck != "email_code" {
 		problems = append(problems, errors.New("NEW_DEVICE_CHECK (--new-device-check) must be off or email_code"))
 	}
+	if f.TicketLife < 10*time.Second || f.TicketLife > 10*time.Minute {
+		problems = append(problems, errors.New("TICKET_LIFE (--ticket-life) must be from 10s to 10m"))
+	}
 	if f.ClerkTimeout <= 0 {
 		problems = append(problems, errors.New("CLERK_TIMEOUT (--clerk-timeout) must be more than 0"))
 	}
@@ -80,6 +83,9 @@ func (s Serve) problems() error {
 		if _, err := decodeKey(key); err != nil {
 			report("HANDLE_KEYS (--handle-keys): key %d is not 64 hexadecimal digits", i+1)
 		}
+	}
+	if frontend, err := url.Parse(s.ClerkFrontendAPIURL); s.ClerkProxyURL != "" && s.ClerkFrontendAPIURL != "" && err == nil && !isLoopback(frontend.Hostname()) {
+		report("CLERK_FRONTEND_API_URL (--clerk-frontend-api-url) can't be set beside CLERK_PROXY_URL: what comes through a proxy, Clerk takes at frontend-api.clerk.dev")
 	}
 	if s.SessionMode == "exchange" && s.ClerkFrontendAPIURL == "" && s.ClerkProxyURL == "" {
 		report("SESSION_MODE (--session-mode) exchange needs CLERK_FRONTEND_API_URL, which is on the API keys page of the Clerk dashboard, or CLERK_PROXY_URL")
@@ -118,10 +124,13 @@ func (c Clerk) problems() error {
 	return errors.Join(problems...)
 }
 
-// fit returns an error unless the session mode works with a Clerk instance of this kind.
+// fit returns an error unless the session mode works with a Clerk instance of this kind, and cookies with the session mode.
 func (f Flows) fit(production bool) error {
-	if production && f.SessionMode == "session" {
+	switch {
+	case production && f.SessionMode == "session":
 		return errors.New("SESSION_MODE (--session-mode) can't be session with a production instance: Clerk creates no sessions on them")
+	case f.SessionCookies && (f.SessionMode == "ticket" || production && f.SessionMode == "auto"):
+		return errors.New("SESSION_COOKIES (--session-cookies) needs SESSION_MODE session or exchange: what comes of a ticket, one of Clerk's SDKs keeps")
 	}
 	return nil
 }

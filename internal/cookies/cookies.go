@@ -45,6 +45,12 @@ func Handler(next http.Handler) http.Handler {
 	})
 }
 
+// On reports whether there is a jar.
+func On(ctx context.Context) bool {
+	_, ok := ctx.Value(jarKey{}).(jar)
+	return ok
+}
+
 // Get returns what the client sent in a cookie, or "".
 func Get(ctx context.Context, name Name) string {
 	if jar, ok := ctx.Value(jarKey{}).(jar); ok {
@@ -61,11 +67,19 @@ func Set(ctx context.Context, name Name, value string, expires time.Time) bool {
 	jar, ok := ctx.Value(jarKey{}).(jar)
 	if ok {
 		http.SetCookie(jar.response, &http.Cookie{ //nolint:gosec // SameSite is set, to what sameSite says
-			Name: string(name), Value: value, Expires: expires,
+			Name: string(name), Value: value, Expires: expires, MaxAge: maxAge(expires),
 			Path: "/", Secure: true, HttpOnly: true, SameSite: name.sameSite(),
 		})
 	}
 	return ok
+}
+
+// maxAge returns the seconds until expires: a client's clock may be wrong. Those of the past delete a cookie.
+func maxAge(expires time.Time) int {
+	if seconds := int(time.Until(expires).Seconds()); seconds > 0 {
+		return seconds
+	}
+	return -1
 }
 
 // Delete has the client forget a cookie. What holds for Set holds for it.

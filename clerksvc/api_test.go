@@ -145,6 +145,13 @@ func TestEveryEndpoint(t *testing.T) {
 		}
 		return err
 	})
+	call("GetInstance", func() error {
+		instance, err := api.GetInstance(ctx)
+		if err == nil && (instance.EnvironmentType != "development" || time.Since(instance.AnsweredAt()).Abs() > time.Minute) {
+			return fmt.Errorf("%q, answered at %v", instance.EnvironmentType, instance.AnsweredAt())
+		}
+		return err
+	})
 	call("ListDomains", func() error {
 		url, err := api.FrontendAPIURL(ctx)
 		if err == nil && url != clerk.Issuer() {

@@ -50,8 +50,8 @@ func NewFrontendAPI(cfg FrontendAPIConfig) *FrontendAPI {
 // maxUserAgentBytes bounds what is passed on of a client's name for itself.
 const maxUserAgentBytes = 512
 
-// frontendAPIVersion is the version that the answers are read by. The SDK speaks the same at the Backend API.
-const frontendAPIVersion = "2025-04-10"
+// APIVersion is the version of Clerk's APIs that is spoken: here by itself, and by the SDK at the Backend API.
+const APIVersion = "2025-04-10"
 
 // Operations of the Frontend API. Their ids are those of its specification, which are the Backend API's but for letter case.
 const (
@@ -140,7 +140,7 @@ func (a *FrontendAPI) CreateSessionToken(ctx context.Context, client Client, red
 func (a *FrontendAPI) post(
 	ctx context.Context, operation, path string, client Client, clientToken secret.String, form url.Values, out any,
 ) (http.Header, error) {
-	query := url.Values{"_is_native": {"1"}, "__clerk_api_version": {frontendAPIVersion}}
+	query := url.Values{"_is_native": {"1"}, "__clerk_api_version": {APIVersion}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.cfg.URL+path+"?"+query.Encode(), strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, &ClerkError{Operation: operation, cause: err}

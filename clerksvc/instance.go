@@ -4,10 +4,39 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/clerk/clerk-sdk-go/v2"
 	"github.com/go-jose/go-jose/v4"
 )
+
+// Instance is the part of schema Instance that is of use.
+type Instance struct {
+	clerk.APIResource
+	// EnvironmentType is "development" or "production".
+	EnvironmentType string `json:"environment_type"`
+}
+
+// AnsweredAt returns when Clerk answered by its own clock, which tells whole seconds. Zero: the answer does not say.
+func (i *Instance) AnsweredAt() time.Time {
+	answeredAt, err := http.ParseTime(i.Response.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return answeredAt
+}
+
+// GetInstance returns the instance that the secret key is of. Spec: GetInstance, GET /instance.
+func (a *API) GetInstance(ctx context.Context) (*Instance, error) {
+	answer := &Instance{}
+	if err := a.call(ctx, "GetInstance", http.MethodGet, "/instance", nil, answer); err != nil {
+		return nil, err
+	}
+	if answer.EnvironmentType == "" {
+		return nil, &ClerkError{Operation: "GetInstance", Status: http.StatusOK, cause: errUnreadable}
+	}
+	return answer, nil
+}
 
 type jwksAnswer struct {
 	clerk.APIResource

@@ -34,6 +34,9 @@ func (s *Service) Viewer(ctx context.Context, token secret.String) (*Viewer, err
 	return viewer, nil
 }
 
+// MaxClockSkew is how far our clock and Clerk's may be apart before good session tokens are refused.
+const MaxClockSkew = 5 * time.Second
+
 // parseToken reads a session token without checking its signature, which Clerk makes with RS256 and nothing else.
 func parseToken(token secret.String) (*jwt.JSONWebToken, error) {
 	return jwt.ParseSigned(token.Reveal(), []jose.SignatureAlgorithm{jose.RS256})
@@ -41,8 +44,6 @@ func parseToken(token secret.String) (*jwt.JSONWebToken, error) {
 
 const (
 	maxTokenBytes = 8 << 10
-	// clockSkew is how far our clock and Clerk's may be apart.
-	clockSkew = 5 * time.Second
 	// keysLife is how long the instance's keys are used before they are fetched again.
 	keysLife = time.Hour
 	// keysPause is the least time between two fetches, so that tokens with made-up key ids can't make us call Clerk.
@@ -136,7 +137,7 @@ func (v *tokenVerifier) check(standard jwt.Claims, own sessionClaims, issuer str
 	case own.AuthorizedParty != "" && len(v.parties) > 0 && !slices.Contains(v.parties, own.AuthorizedParty):
 		return errors.New("other authorized party")
 	}
-	return standard.ValidateWithLeeway(jwt.Expected{Time: v.now()}, clockSkew)
+	return standard.ValidateWithLeeway(jwt.Expected{Time: v.now()}, MaxClockSkew)
 }
 
 // instance returns what is known of the instance, and asks Clerk when that is too little or too old. Whoever asks at the same

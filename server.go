@@ -46,7 +46,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal the next one ends the program at once.
 	context.AfterFunc(ctx, stop)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	switch {
 	case errors.Is(err, errUsage):
 		os.Exit(2)
@@ -57,7 +57,7 @@ func main() {
 }
 
 // run does what args say until it is done or ctx ends. Settings that args do not have come from the environment.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	line, err := config.Parse(args, stdout, stderr)
 	if err != nil {
 		for problem := range strings.SplitSeq(err.Error(), "\n") {
@@ -70,6 +70,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return dev(ctx, line.Dev, stdout, stderr)
 	case "serve":
 		return serve(ctx, line.Serve, stderr)
+	case "doctor":
+		return diagnose(ctx, line.Doctor, stdin, stdout, stderr)
 	case "emulator":
 		return emulator(ctx, line.Emulator, stdout, stderr)
 	case "schema":

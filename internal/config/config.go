@@ -19,6 +19,7 @@ import (
 type CommandLine struct {
 	Dev      Dev      `cmd:"" help:"Run the API with an embedded Clerk, a Playground and a mailbox. Nothing else is needed."`
 	Serve    Serve    `cmd:"" help:"Run the API in front of a Clerk instance."`
+	Doctor   Doctor   `cmd:"" help:"Check that a Clerk instance does what the API needs of it. Asks before it creates anything, and removes it again."`
 	Emulator Emulator `cmd:"" help:"Run the embedded Clerk alone."`
 	Schema   struct{} `cmd:"" help:"Print the GraphQL schema."`
 	Version  struct{} `cmd:"" help:"Print the version."`
@@ -40,14 +41,19 @@ type Log struct {
 	LogFormat string     `env:"LOG_FORMAT" default:"text" help:"Form of a log line: text or json."`
 }
 
+// ClerkUse is how Clerk is used.
+type ClerkUse struct {
+	SessionMode  string        `env:"SESSION_MODE" default:"auto" help:"What a finished sign-in gives. session: a session with its token, which Clerk allows on development instances only. ticket: a ticket for one of Clerk's SDKs. exchange: a session with its token, for a ticket that the server redeems itself. auto is ticket with an sk_live_ key, else session."`
+	ClerkTimeout time.Duration `env:"CLERK_TIMEOUT" default:"5s" help:"Longest that one call to Clerk may take."`
+}
+
 // Flows is how the flows run.
 type Flows struct {
-	SessionMode       string        `env:"SESSION_MODE" default:"auto" help:"What a finished sign-in gives. session: a session with its token, which Clerk allows on development instances only. ticket: a ticket for one of Clerk's SDKs. exchange: a session with its token, for a ticket that the server redeems itself. auto is ticket with an sk_live_ key, else session."`
+	ClerkUse
 	SessionCookies    bool          `env:"SESSION_COOKIES" help:"Keep session, refresh and device tokens in cookies of the browser, not in answers. Then only pages of the same origin can run mutations."`
 	TicketLife        time.Duration `env:"TICKET_LIFE" default:"1m" help:"How long a ticket can be redeemed, from 10s to 10m."`
 	NewDeviceCheck    string        `env:"NEW_DEVICE_CHECK" default:"off" help:"What a sign-in with a password asks for on a new device, of accounts without a second factor: off or email_code."`
 	AuthorizedParties []string      `env:"AUTHORIZED_PARTIES" placeholder:"ORIGIN" help:"Origins that the azp of a session token may name. None: every origin."`
-	ClerkTimeout      time.Duration `env:"CLERK_TIMEOUT" default:"5s" help:"Longest that one call to Clerk may take."`
 	MutationTimeout   time.Duration `env:"MUTATION_TIMEOUT" default:"20s" help:"Longest that one mutation may take, with all its calls to Clerk."`
 }
 
@@ -69,6 +75,9 @@ type Clerk struct {
 	ClerkProxyURL       string        `name:"clerk-proxy-url" env:"CLERK_PROXY_URL" placeholder:"URL" help:"The proxy in front of the Frontend API, if the instance is set up with one. It is the issuer then, and session mode exchange tells Clerk the client's IP."`
 }
 
+// ProductionKey reports whether the secret key says that it is a production instance's.
+func (c Clerk) ProductionKey() bool { return isProductionKey(c.ClerkSecretKey) }
+
 // Serve is the command serve.
 type Serve struct {
 	HTTP
@@ -78,6 +87,14 @@ type Serve struct {
 	HandleKeys   []secret.String `env:"HANDLE_KEYS" placeholder:"HEX" help:"Keys of 64 hexadecimal digits that seal the handles (make one with: openssl rand -hex 32). The first seals, all open. Required. Better set in the environment."`
 	CodeAttempts int             `env:"CODE_ATTEMPTS" default:"0" help:"How many times the instance lets a mailed code be tried, if you know. It is told as attemptsRemaining."`
 	Playground   bool            `env:"PLAYGROUND" help:"Serve the Playground at / and let clients ask for the schema."`
+}
+
+// Doctor is the command doctor.
+type Doctor struct {
+	Clerk
+	ClerkUse
+	Yes          bool          `env:"DOCTOR_YES" help:"Do not ask before something is created."`
+	EmailAddress secret.String `name:"email" env:"DOCTOR_EMAIL" placeholder:"ADDRESS" help:"Address for the user that is created, which is mailed a code. Nobody may have it yet. Without it, a development instance gets a test address, and a production instance is not made to send a code."`
 }
 
 // Emulator is the command emulator.
@@ -119,6 +136,8 @@ func Parse(args []string, stdout, stderr io.Writer) (*CommandLine, error) {
 		problems = line.Dev.problems()
 	case "serve":
 		problems = line.Serve.problems()
+	case "doctor":
+		problems = line.Doctor.problems()
 	case "emulator":
 		problems = line.Emulator.problems()
 	}

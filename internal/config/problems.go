@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -19,7 +20,7 @@ func (d Dev) problems() error {
 	return errors.Join(
 		d.HTTP.problems(), d.Log.problems(), d.Flows.problems(),
 		checkAddr("EMULATOR_ADDR (--emulator-addr)", d.EmulatorAddr, true),
-		d.fit(d.EmulatorProduction),
+		d.fit(d.EmulatorProduction), d.cookiesFit(d.EmulatorProduction),
 		d.noProductionKey.problems(),
 	)
 }
@@ -47,19 +48,24 @@ func (l Log) problems() error {
 	return nil
 }
 
-func (f Flows) problems() error {
+func (u ClerkUse) problems() error {
 	var problems []error
-	if !slices.Contains([]string{"auto", "session", "ticket", "exchange"}, f.SessionMode) {
+	if !slices.Contains([]string{"auto", "session", "ticket", "exchange"}, u.SessionMode) {
 		problems = append(problems, errors.New("SESSION_MODE (--session-mode) must be auto, session, ticket or exchange"))
 	}
+	if u.ClerkTimeout <= 0 {
+		problems = append(problems, errors.New("CLERK_TIMEOUT (--clerk-timeout) must be more than 0"))
+	}
+	return errors.Join(problems...)
+}
+
+func (f Flows) problems() error {
+	problems := []error{f.ClerkUse.problems()}
 	if f.NewDeviceCheck != "off" && f.NewDeviceCheck != "email_code" {
 		problems = append(problems, errors.New("NEW_DEVICE_CHECK (--new-device-check) must be off or email_code"))
 	}
 	if f.TicketLife < 10*time.Second || f.TicketLife > 10*time.Minute {
 		problems = append(problems, errors.New("TICKET_LIFE (--ticket-life) must be from 10s to 10m"))
-	}
-	if f.ClerkTimeout <= 0 {
-		problems = append(problems, errors.New("CLERK_TIMEOUT (--clerk-timeout) must be more than 0"))
 	}
 	if f.MutationTimeout < f.ClerkTimeout || f.MutationTimeout > maxMutationTimeout {
 		problems = append(problems, fmt.Errorf("MUTATION_TIMEOUT (--mutation-timeout) must be from CLERK_TIMEOUT to %v", maxMutationTimeout))
@@ -69,7 +75,8 @@ func (f Flows) problems() error {
 
 func (s Serve) problems() error {
 	problems := []error{
-		s.HTTP.problems(), s.Log.problems(), s.Flows.problems(), s.Clerk.problems(), s.fit(isProductionKey(s.ClerkSecretKey)),
+		s.HTTP.problems(), s.Log.problems(), s.Flows.problems(), s.Clerk.problems(),
+		s.fitTo(s.Clerk), s.cookiesFit(isProductionKey(s.ClerkSecretKey)),
 	}
 	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 
@@ -84,16 +91,20 @@ func (s Serve) problems() error {
 			report("HANDLE_KEYS (--handle-keys): key %d is not 64 hexadecimal digits", i+1)
 		}
 	}
-	if frontend, err := url.Parse(s.ClerkFrontendAPIURL); s.ClerkProxyURL != "" && s.ClerkFrontendAPIURL != "" && err == nil && !isLoopback(frontend.Hostname()) {
-		report("CLERK_FRONTEND_API_URL (--clerk-frontend-api-url) can't be set beside CLERK_PROXY_URL: what comes through a proxy, Clerk takes at frontend-api.clerk.dev")
-	}
-	if s.SessionMode == "exchange" && s.ClerkFrontendAPIURL == "" && s.ClerkProxyURL == "" {
-		report("SESSION_MODE (--session-mode) exchange needs CLERK_FRONTEND_API_URL, which is on the API keys page of the Clerk dashboard, or CLERK_PROXY_URL")
-	}
 	if s.CodeAttempts < 0 {
 		report("CODE_ATTEMPTS (--code-attempts) must not be negative")
 	}
 	return errors.Join(problems...)
+}
+
+func (d Doctor) problems() error {
+	problems := errors.Join(d.Clerk.problems(), d.ClerkUse.problems(), d.fitTo(d.Clerk))
+	if address := d.EmailAddress.Reveal(); address != "" {
+		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address {
+			problems = errors.Join(problems, errors.New("DOCTOR_EMAIL (--email) must be an e-mail address, such as you@example.com"))
+		}
+	}
+	return problems
 }
 
 func (c Clerk) problems() error {
@@ -120,19 +131,36 @@ func (c Clerk) problems() error {
 		if err := checkURL(c.ClerkProxyURL); err != nil {
 			report("CLERK_PROXY_URL (--clerk-proxy-url) %w", err)
 		}
+		if frontend, err := url.Parse(c.ClerkFrontendAPIURL); err == nil && frontend.Host != "" && !isLoopback(frontend.Hostname()) {
+			report("CLERK_FRONTEND_API_URL (--clerk-frontend-api-url) can't be set beside CLERK_PROXY_URL: what comes through a proxy, Clerk takes at frontend-api.clerk.dev")
+		}
 	}
 	return errors.Join(problems...)
 }
 
-// fit returns an error unless the session mode works with a Clerk instance of this kind, and cookies with the session mode.
-func (f Flows) fit(production bool) error {
-	switch {
-	case production && f.SessionMode == "session":
+// fit returns an error unless the session mode works with a Clerk instance of this kind.
+func (u ClerkUse) fit(production bool) error {
+	if production && u.SessionMode == "session" {
 		return errors.New("SESSION_MODE (--session-mode) can't be session with a production instance: Clerk creates no sessions on them")
-	case f.SessionCookies && (f.SessionMode == "ticket" || production && f.SessionMode == "auto"):
+	}
+	return nil
+}
+
+// cookiesFit returns an error if there would be no sessions to keep in cookies.
+func (f Flows) cookiesFit(production bool) error {
+	if f.SessionCookies && (f.SessionMode == "ticket" || production && f.SessionMode == "auto") {
 		return errors.New("SESSION_COOKIES (--session-cookies) needs SESSION_MODE session or exchange: what comes of a ticket, one of Clerk's SDKs keeps")
 	}
 	return nil
+}
+
+// fitTo returns an error unless the session mode works with this Clerk instance, and enough is known of it.
+func (u ClerkUse) fitTo(clerk Clerk) error {
+	problems := u.fit(clerk.ProductionKey())
+	if u.SessionMode == "exchange" && clerk.ClerkFrontendAPIURL == "" && clerk.ClerkProxyURL == "" {
+		problems = errors.Join(problems, errors.New("SESSION_MODE (--session-mode) exchange needs CLERK_FRONTEND_API_URL, which is on the API keys page of the Clerk dashboard, or CLERK_PROXY_URL"))
+	}
+	return problems
 }
 
 // maxMutationTimeout leaves time to answer: the server gives up on an answer after a minute.

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"clerkql/clerksvc"
+	"clerkql/doctor"
+	"clerkql/internal/config"
+	"clerkql/internal/seal"
+)
+
+// diagnose checks a Clerk instance. Questions go to stderr, so that stdout has the lines of the checks and nothing else.
+func diagnose(ctx context.Context, cfg config.Doctor, stdin io.Reader, stdout, stderr io.Writer) error {
+	// Neither a terminal that is closed nor a pipe that nobody reads any more may end the program before it has cleaned up.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
+	signal.Ignore(syscall.SIGPIPE)
+
+	keyring, err := seal.NewKeyring(time.Now, seal.RandomKey()) // a service needs one; no handle leaves it
+	if err != nil {
+		return err
+	}
+	clerk, frontend := backendAPI(cfg.Clerk, cfg.ClerkTimeout), frontendAPI(cfg.Clerk, cfg.ClerkTimeout)
+	mode := clerksvc.SessionMode(cfg.SessionMode).Resolve(cfg.ClerkSecretKey)
+	service, err := clerksvc.New(clerksvc.Config{
+		API:            clerk,
+		FrontendAPI:    frontend,
+		Keys:           keyring,
+		Logger:         slog.New(slog.DiscardHandler), // what fails is told by the checks
+		Now:            time.Now,
+		SessionMode:    mode,
+		PasswordPolicy: clerksvc.DefaultPasswordPolicy(),
+		Timeout:        cfg.ClerkTimeout,
+		Issuer:         issuer(cfg.Clerk),
+	})
+	if err != nil {
+		return err
+	}
+	return doctor.Run(ctx, doctor.Config{
+		API:           clerk,
+		FrontendAPI:   frontend,
+		Viewer:        service.Viewer,
+		ProductionKey: cfg.ProductionKey(),
+		SessionMode:   mode,
+		Issuer:        issuer(cfg.Clerk),
+		EmailAddress:  cfg.EmailAddress,
+		Confirm: func(ctx context.Context, question string) bool {
+			return cfg.Yes || confirm(ctx, stdin, stderr, question)
+		},
+		Out: stdout,
+	})
+}
+
+// confirm asks a question and reports whether the answer is yes. No answer, and the end of ctx, is no.
+func confirm(ctx context.Context, stdin io.Reader, stderr io.Writer, question string) bool {
+	fmt.Fprintf(stderr, "%s Go on? [y/N] ", question)
+	answered := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(stdin).ReadString('\n') // what was read before an error is the answer
+		answered <- line
+	}()
+	select {
+	case line := <-answered:
+		if !strings.HasSuffix(line, "\n") {
+			fmt.Fprintln(stderr)
+		}
+		answer := strings.ToLower(strings.TrimSpace(line))
+		return answer == "y" || answer == "yes"
+	case <-ctx.Done():
+		fmt.Fprintln(stderr)
+		return false
+	}
+}

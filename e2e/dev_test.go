@@ -169,6 +169,12 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"dev", "--emulator-production", "--session-mode=session"}, nil, 2, "", []string{"SESSION_MODE"}},
 		{[]string{"dev"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
 		{[]string{"emulator"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
+		{[]string{"doctor", "--help"}, nil, 0, "$DOCTOR_EMAIL", nil},
+		{[]string{"doctor"}, nil, 2, "", []string{"CLERK_SECRET_KEY"}},
+		{[]string{"doctor"}, []string{"CLERK_SECRET_KEY=sk_live_1", "SESSION_MODE=session"}, 2, "", []string{"SESSION_MODE"}},
+		{[]string{"doctor"}, []string{"CLERK_SECRET_KEY=sk_test_1", "SESSION_MODE=exchange"}, 2, "", []string{"CLERK_FRONTEND_API_URL"}},
+		{[]string{"doctor", "--email=Ada <ada@example.com>"}, []string{"CLERK_SECRET_KEY=sk_test_1", "CLERK_TIMEOUT=0s"}, 2, "", []string{"CLERK_TIMEOUT", "--email"}},
+		{[]string{"doctor", "--handle-keys=" + handleKey}, []string{"CLERK_SECRET_KEY=sk_test_1"}, 2, "", []string{"handle-keys"}},
 		{[]string{"dev", "--emulator-addr=0.0.0.0:0"}, nil, 2, "", []string{"EMULATOR_ADDR"}},
 	} {
 		t.Run(strings.Join(append(row.args, row.env...), " "), func(t *testing.T) {

@@ -22,8 +22,6 @@ func TestEveryEndpoint(t *testing.T) {
 	clerk := clerkemu.RunT(t)
 	api := newAPI(clerk)
 	ctx := t.Context()
-	const totpSecret = "JBSWY3DPEHPK3PXP"
-
 	// call runs one method and checks that it was one call to an operation.
 	call := func(operation string, method func() error) {
 		t.Helper()
@@ -69,6 +67,7 @@ func TestEveryEndpoint(t *testing.T) {
 		}
 		return err
 	})
+	call("UpdateUser", func() error { return api.EnableTOTP(ctx, account.ID, secret.New(totpSecret)) })
 	call("VerifyPassword", func() error { return api.VerifyPassword(ctx, account.ID, secret.New(password)) })
 	call("VerifyTOTP", func() error {
 		code, err := totp.GenerateCode(totpSecret, time.Now())

@@ -59,6 +59,9 @@ const (
 	operationFrontendCreateSessionToken = "fapi.createSessionToken" //nolint:gosec // the name of an operation
 )
 
+// ErrSignInIncomplete is why a ticket was not redeemed, in a *[ClerkError]: Clerk asks for more, such as the second factor.
+var ErrSignInIncomplete = errors.New("the sign-in is not complete")
+
 // RedeemedTicket is a session that was made of a sign-in token.
 type RedeemedTicket struct {
 	SessionID        string
@@ -100,10 +103,8 @@ func (a *FrontendAPI) CreateSignIn(ctx context.Context, client Client, ticket se
 	if err != nil {
 		return nil, err
 	}
-	unreadable := &ClerkError{Operation: operationFrontendCreateSignIn, Status: http.StatusOK, cause: errUnreadable}
 	if signIn.Response.Status != "complete" {
-		unreadable.cause = errors.New("the sign-in is not complete")
-		return nil, unreadable
+		return nil, &ClerkError{Operation: operationFrontendCreateSignIn, Status: http.StatusOK, cause: ErrSignInIncomplete}
 	}
 	for _, session := range signIn.Client.Sessions {
 		if session.ID == signIn.Response.CreatedSessionID && session.ID != "" {
@@ -116,7 +117,7 @@ func (a *FrontendAPI) CreateSignIn(ctx context.Context, client Client, ticket se
 			}, nil
 		}
 	}
-	return nil, unreadable
+	return nil, &ClerkError{Operation: operationFrontendCreateSignIn, Status: http.StatusOK, cause: errUnreadable}
 }
 
 // CreateSessionToken mints a session token (JWT) for a session that was made of a sign-in token. Specification of the Frontend

@@ -123,6 +123,12 @@ func (a *API) UpdateUser(ctx context.Context, id string, params *user.UpdatePara
 	return a.user(ctx, "UpdateUser", http.MethodPatch, "/users/"+id, params)
 }
 
+// EnableTOTP gives a user a second factor with a TOTP secret, in base32. One call: UpdateUser.
+func (a *API) EnableTOTP(ctx context.Context, id string, seed secret.String) error {
+	_, err := a.UpdateUser(ctx, id, &user.UpdateParams{TOTPSecret: clerk.String(seed.Reveal())})
+	return err
+}
+
 // user makes a call that is answered with a user. An answer that names none is no user who is not banned.
 func (a *API) user(ctx context.Context, operation, method, path string, params clerk.Params) (*User, error) {
 	answered := &User{}

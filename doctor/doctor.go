@@ -82,6 +82,8 @@ type examination struct {
 	emailAddressID string
 	verification   *clerksvc.Verification // a code that was sent; nil without one
 
+	signedIn bool // the session mode works
+
 	// What is left to be ended.
 	ticketID     string
 	mayBeSession bool
@@ -117,6 +119,7 @@ func (e *examination) trials() []check {
 		{"right password", e.rightPassword},
 		{"wrong password", e.wrongPassword},
 		{"session mode", e.sessionMode},
+		{"second factor", e.secondFactor},
 	}
 }
 

@@ -58,6 +58,8 @@ func fixOf(e *clerksvc.ClerkError) string {
 		return "See that CLERK_API_URL is right, that Clerk is up (status.clerk.com), and that this machine gets to it. CLERK_TIMEOUT bounds each call"
 	}
 	switch code := e.Items[0].Code; code {
+	case "totp_incorrect_code":
+		return "Set the clock of this machine: TOTP codes go by it"
 	case "request_invalid_for_environment":
 		return "Set SESSION_MODE to exchange or ticket: Clerk lets backends create sessions on development instances only"
 	case "native_api_disabled":

@@ -35,6 +35,7 @@ func (e *examination) sessionMode(ctx context.Context) finding {
 		f.text = fmt.Sprintf("%s: %s", e.SessionMode, f.text)
 		return f
 	}
+	e.signedIn = true
 	return ok("%s: %s", e.SessionMode, found)
 }
 

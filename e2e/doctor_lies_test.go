@@ -63,6 +63,14 @@ func TestDoctorFindsWhatProvesNothing(t *testing.T) {
 			},
 		},
 		{
+			check: "second factor", says: "a wrong TOTP code is accepted",
+			answer: func(resp *http.Response) {
+				if strings.HasSuffix(resp.Request.URL.Path, "/verify_totp") {
+					replace(resp, `{"verified":true,"code_type":"totp"}`)
+				}
+			},
+		},
+		{
 			check: "clock", says: "did not tell the time",
 			answer: func(resp *http.Response) { resp.Header.Set("Date", "yesterday") },
 		},
@@ -85,6 +93,25 @@ func TestDoctorFindsWhatProvesNothing(t *testing.T) {
 			nothingLeft(t, clerk)
 		})
 	}
+}
+
+// TestDoctorTriesATicketOfAnAccountWithTOTP has a Frontend API that asks for the second factor when a ticket is redeemed.
+func TestDoctorTriesATicketOfAnAccountWithTOTP(t *testing.T) {
+	const proxy = "https://app.example.com/__clerk" // what tokens are issued by, whatever the Frontend API's URL is
+	clerk := runClerk(t, func(o *clerkemu.Options) { o.Production, o.ProxyURL = true, proxy })
+	redeemed := 0
+	frontend := between(t, clerk, nil, func(resp *http.Response) {
+		if strings.HasSuffix(resp.Request.URL.Path, "/sign_ins") {
+			if redeemed++; redeemed == 2 {
+				replace(resp, `{"response":{"status":"needs_second_factor"},"client":{"sessions":[]}}`)
+			}
+		}
+	})
+	e := examine(t, clerk, "", "--yes", "--session-mode=exchange", "--clerk-frontend-api-url="+frontend, "--clerk-proxy-url="+proxy)
+	if !slices.Equal(e.with("FAIL"), []string{"second factor"}) || !strings.Contains(e.found["second factor"], "asks for the second factor again") {
+		t.Errorf("%+v", e)
+	}
+	nothingLeft(t, clerk)
 }
 
 // between starts a server that stands in front of an embedded Clerk and changes calls and answers, and returns its URL.

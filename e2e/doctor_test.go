@@ -78,7 +78,7 @@ func read(t *testing.T, clerk *clerkemu.Server, code int, stdout, stderr string)
 		e.checks = append(e.checks, parts[2])
 		e.verdict[parts[2]], e.found[parts[2]] = parts[1], parts[3]
 	}
-	if len(e.checks) != 16 || e.checks[15] != "clean-up" {
+	if len(e.checks) != 17 || e.checks[16] != "clean-up" {
 		t.Errorf("%d checks:\n%s%s", len(e.checks), stdout, stderr)
 	}
 	if failed := len(e.with("FAIL")) > 0; failed && (code != 1 || !strings.Contains(stderr, "checks failed")) || !failed && code == 1 && !strings.Contains(stderr, "interrupted") {
@@ -134,7 +134,7 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("the environment is %q", e.found["environment"])
 			}
 			ended := called(clerk, "RevokeSession") + called(clerk, "RevokeSignInToken")
-			if ended != 1 || called(clerk, "CreateUser") != 1 || called(clerk, "DeleteUser") != 1 || called(clerk, "GetSessionList") != 0 {
+			if ended != map[string]int{"session": 1, "ticket": 1, "exchange": 2}[mode.session] || called(clerk, "CreateUser") != 1 || called(clerk, "DeleteUser") != 1 || called(clerk, "GetSessionList") != 0 {
 				t.Errorf("the calls were %v", clerk.Calls())
 			}
 			nothingLeft(t, clerk)
@@ -187,7 +187,7 @@ func TestDoctorAsks(t *testing.T) {
 				t.Errorf("%q: %s was called", answer, call.Operation)
 			}
 		}
-		if created := called(clerk, "CreateUser") == 1; created != yes || !yes && len(e.with("skip")) != 9 {
+		if created := called(clerk, "CreateUser") == 1; created != yes || !yes && len(e.with("skip")) != 10 {
 			t.Errorf("%q: %+v", answer, e)
 		}
 		nothingLeft(t, clerk)
@@ -241,7 +241,7 @@ func TestDoctorFinds(t *testing.T) {
 		{"proxy that is none", nil, nothing, []string{"--session-mode=exchange", "--clerk-proxy-url=http://127.0.0.1:1"}, []string{"Frontend API", "session mode"}, "host_invalid"},
 		{"Frontend API not there", nil, nothing, []string{"--session-mode=exchange", "--clerk-frontend-api-url=http://127.0.0.1:1"}, []string{"Frontend API", "session mode"}, "CLERK_FRONTEND_API_URL"},
 		{"clock, ahead", nil, func(_ *testing.T, clerk *clerkemu.Server) { clerk.FastForward(8 * time.Second) }, []string{"--session-mode=ticket"}, []string{"clock"}, "ahead of ours"},
-		{"clock, far ahead", nil, func(_ *testing.T, clerk *clerkemu.Server) { clerk.FastForward(time.Minute) }, nil, []string{"clock", "session mode"}, "refused"},
+		{"clock, far ahead", nil, func(_ *testing.T, clerk *clerkemu.Server) { clerk.FastForward(time.Minute) }, nil, []string{"clock", "session mode", "second factor"}, "Set the clock"},
 		{"clock, behind", func(o *clerkemu.Options) { o.Now = func() time.Time { return time.Now().Add(-8 * time.Second) } }, nothing, nil, []string{"clock"}, "behind ours"},
 		{"address taken", nil, func(t *testing.T, clerk *clerkemu.Server) {
 			if _, err := clerk.SeedUser(clerkemu.UserSeed{EmailAddress: "owner@example.org", Password: "difference engine"}); err != nil {
@@ -255,6 +255,7 @@ func TestDoctorFinds(t *testing.T) {
 		{"no mail", nil, refuse("PrepareEmailAddressVerification", 400, "dev_monthly_email_limit_exceeded"), nil, []string{"send a code"}, "Leave out --email"},
 		{"no such call", nil, refuse("PrepareEmailAddressVerification", 404, "resource_not_found"), nil, []string{"send a code"}, "lacks this call"},
 		{"too many calls", nil, refuse("VerifyPassword", 429, "too_many_requests"), nil, []string{"right password"}, "uses up the limit"},
+		{"TOTP that is not checked", nil, refuse("VerifyTOTP", 404, "resource_not_found"), nil, []string{"second factor"}, "lacks this call"},
 		{"an unknown code", nil, refuse("VerifyPassword", 418, "teapot"), nil, []string{"right password"}, "trace id"},
 		{"one attempt at a code", func(o *clerkemu.Options) { o.CodeAttempts = 1 }, nothing, nil, []string{"right code"}, "failed after one wrong code"},
 	} {
@@ -276,6 +277,17 @@ func TestDoctorFinds(t *testing.T) {
 				t.Errorf("there were %d users, and are %d", before, after)
 			}
 		})
+	}
+}
+
+// TestDoctorWithoutSecondFactors has an instance that lets nobody have TOTP: that is no fault.
+func TestDoctorWithoutSecondFactors(t *testing.T) {
+	clerk := runClerk(t)
+	if err := clerk.InjectFault(clerkemu.Fault{Operation: "UpdateUser", Kind: clerkemu.FaultStatus, Status: 403, Code: "feature_not_enabled", Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if e := examine(t, clerk, "", "--yes"); e.code != 0 || e.verdict["second factor"] != "skip" {
+		t.Errorf("%+v", e)
 	}
 }
 

@@ -13,16 +13,10 @@ import (
 	"clerkql/clerkemu"
 )
 
-// What the flows do not hold yet, and the model lets pass. Each is a password that was changed while a flow was under way, and that
-// the flow is finished with all the same. Set to false, the test finds it.
-const (
-	// oldPasswordVerifies: VerifyEmail compares no password times. An administrator who changes the password of an account whose
-	// address is not verified does not keep out who began it.
-	oldPasswordVerifies = true
-	// oldPasswordFinishes: AttemptSecondFactor, in the 30 seconds in which it does not look at the account again, does not see that
-	// the password was changed either, be it by a reset.
-	oldPasswordFinishes = true
-)
+// oldPasswordFinishes is what the flows do not hold, as docs/architecture.md says, and the model lets pass: AttemptSecondFactor, in the
+// 30 seconds in which it does not look at the account again, does not see that the password was changed, be it by a reset. Set to
+// false, the test finds it.
+const oldPasswordFinishes = true
 
 // account is an account from its creation to its end. A sign-up that replaces another makes another account. Its secrets are the
 // model's own; everything else is what the embedded Clerk says of it before the step.

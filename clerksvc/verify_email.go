@@ -28,6 +28,8 @@ type VerifyEmailInput struct {
 // that may have changed since and past a second factor (rule 1). The user is therefore looked at first. Session mode
 // spares the look while the account is fresh: see verificationHandle.FreshUntil.
 //
+// A password that an administrator has set meanwhile is not the one that the handles prove.
+//
 // Errors: *InvalidInputError, *InvalidCodeError, ErrVerificationExpired, ErrAlreadyVerified, *SecondFactorRequiredError,
 // *AccountLockedError, ErrAccountBanned, *RateLimitedError, *UnavailableError.
 func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (*SignedIn, error) {
@@ -71,6 +73,9 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (*Signed
 		return nil, ErrVerificationExpired
 	case verified(pending):
 		return nil, ErrAlreadyVerified
+	case passwordUpdatedAt(account) > address.PasswordUpdatedAt+time.Second.Milliseconds():
+		// Another one was set since. (Of a new account, Clerk may tell the time before it has rounded it.)
+		return nil, ErrVerificationExpired
 	}
 	if err := s.verify(ctx, verification, code); err != nil {
 		return nil, err

@@ -44,8 +44,8 @@ const (
 	// MaxKeys bounds the keys of a Keyring, and with them the work that Open does for an invalid handle.
 	MaxKeys = 8
 
-	// payloadBytes is the length to which every payload is padded. The longest claims that clerksvc seals
-	// take about 210 bytes.
+	// payloadBytes is the length to which every payload is padded. The longest content that clerksvc seals takes about 230
+	// bytes, to which the claims add about 60.
 	payloadBytes = 320
 	// handleBytes is what a payload of that length becomes: header, then base64 of nonce, payload and tag.
 	handleBytes = len(header) + ((payloadBytes+64)*8+5)/6

@@ -16,9 +16,11 @@ const (
 	password = "difference engine"
 )
 
+const apiTimeout = 5 * time.Second
+
 func newAPI(clerk *clerkemu.Server) *clerksvc.API {
 	return clerksvc.NewAPI(clerksvc.APIConfig{
-		URL: clerk.APIURL(), SecretKey: secret.New(clerk.SecretKey()), Timeout: 5 * time.Second,
+		URL: clerk.APIURL(), SecretKey: secret.New(clerk.SecretKey()), Timeout: apiTimeout,
 	})
 }
 

@@ -35,7 +35,7 @@ func dev(ctx context.Context, cfg config.Dev, stdout, stderr io.Writer) error {
 	log.WarnContext(ctx, "handles are sealed with a random key: they stop working when this process ends")
 	err = api{
 		clerk: config.Clerk{
-			ClerkAPIURL: clerk.APIURL(), ClerkSecretKey: secret.New(clerk.SecretKey()), ClerkFrontendAPIURL: clerk.Issuer(),
+			ClerkAPIURL: clerk.APIURL(), ClerkSecretKey: secret.New(clerk.SecretKey()), ClerkFrontendAPIURL: clerk.FrontendAPIURL(),
 		},
 		codeAttempts: clerkemu.DefaultCodeAttempts,
 		handleKeys:   [][]byte{seal.RandomKey()},
@@ -54,7 +54,8 @@ func emulator(ctx context.Context, cfg config.Emulator, stdout, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "CLERK_API_URL=%s\nCLERK_SECRET_KEY=%s\nMailbox: %s/mailbox\n", clerk.APIURL(), clerk.SecretKey(), clerk.URL())
+	fmt.Fprintf(stdout, "CLERK_API_URL=%s\nCLERK_SECRET_KEY=%s\nCLERK_FRONTEND_API_URL=%s\nMailbox: %s/mailbox\n",
+		clerk.APIURL(), clerk.SecretKey(), clerk.FrontendAPIURL(), clerk.URL())
 	<-ctx.Done()
 	return clerk.Close()
 }

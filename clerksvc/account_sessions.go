@@ -77,7 +77,7 @@ func (s *Service) hasEnded(ctx context.Context, sessionID string, refusal error)
 	if clerkErr.Has("resource_not_found") {
 		return true
 	}
-	if clerkErr.Uncertain() || clerkErr.Has("too_many_requests") || clerkErr.Has("clerk_key_invalid") {
+	if clerkErr.Uncertain() || clerkErr.Has("too_many_requests") {
 		return false
 	}
 	found, err := s.api.GetSession(ctx, sessionID)
@@ -140,11 +140,11 @@ func (s *Service) SignOutEverywhere(ctx context.Context, sessionToken secret.Str
 	if err != nil {
 		return 0, err
 	}
-	others, failing := errgroup.WithContext(ctx)
+	var others errgroup.Group // one that fails does not keep the rest from being ended
 	others.SetLimit(endSessionsAtOnce)
 	for _, session := range sessions {
 		if session.ID != viewer.SessionID {
-			others.Go(func() error { return s.endSession(failing, session.ID) })
+			others.Go(func() error { return s.endSession(ctx, session.ID) })
 		}
 	}
 	if err := others.Wait(); err != nil {
@@ -160,7 +160,7 @@ func (s *Service) RevokeSession(ctx context.Context, sessionToken secret.String,
 	ctx, cancel := s.begin(ctx)
 	defer cancel()
 
-	if !idPattern.MatchString(sessionID) {
+	if !idPattern.MatchString(sessionID) || !strings.HasPrefix(sessionID, "sess_") {
 		return invalidField("sessionId", FieldInvalidFormat)
 	}
 	_, sessions, err := s.viewerSessions(ctx, sessionToken)
@@ -237,7 +237,7 @@ func text(s *string) string {
 	return *s
 }
 
-// viewerSessions returns the viewer, and its sessions that live. One call, if Clerk remembers no more than 500 sessions. A session
+// viewerSessions returns the viewer, and its sessions that live. One call, if Clerk remembers less than 500 sessions. A session
 // token outlives its session by a minute: one whose session is not among them is not valid any more.
 func (s *Service) viewerSessions(ctx context.Context, sessionToken secret.String) (*Viewer, []*clerk.Session, error) {
 	viewer, err := s.Viewer(ctx, sessionToken)

@@ -23,6 +23,9 @@ const (
 	maxRetryAfterSeconds = 24 * 60 * 60
 )
 
+// APIVersion is the version of Clerk's APIs that is spoken: by the SDK at the Backend API, and at the Frontend API.
+const APIVersion = "2025-04-10"
+
 // API is Clerk's Backend API, one thin method per endpoint in the vocabulary of Clerk's specification, on
 // top of clerk-sdk-go. Its methods return a *[ClerkError] when a call fails, decide nothing, and are safe
 // for concurrent use.

@@ -74,11 +74,7 @@ func TestEveryEndpoint(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		verified, err := api.VerifyTOTP(ctx, account.ID, secret.New(code))
-		if err == nil && verified.CodeType != "totp" {
-			return fmt.Errorf("code type %q", verified.CodeType)
-		}
-		return err
+		return api.VerifyTOTP(ctx, account.ID, secret.New(code))
 	})
 
 	var second *clerksdk.EmailAddress

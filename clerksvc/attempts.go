@@ -109,6 +109,9 @@ func (l *attemptLimiter) hasRoom(tracked map[string]*attempts) bool {
 func (l *attemptLimiter) end(signIn secondFactorHandle, result attemptResult) (remaining int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if result.wrong {
+		l.countWrong(signIn.UserID)
+	}
 	a := l.signIns[signIn.ID]
 	if a == nil { // it expired meanwhile
 		return 0
@@ -116,7 +119,6 @@ func (l *attemptLimiter) end(signIn secondFactorHandle, result attemptResult) (r
 	a.underWay, a.accepted, a.used = false, result.accepted, result.used
 	if result.wrong {
 		a.wrong++
-		l.countWrong(signIn.UserID)
 	}
 	return maxWrongCodes - a.wrong
 }

@@ -17,5 +17,5 @@ func (s *Service) knowDevice(userID string, passwordUpdatedAt int64) (*Device, e
 func (s *Service) knownDevice(token secret.String, account *User) bool {
 	var device deviceHandle
 	return s.keys.Open(purposeDevice, token.Reveal(), &device) == nil &&
-		device.UserID == account.ID && device.PasswordUpdatedAt == passwordUpdatedAt(account)
+		device.UserID == account.ID && samePassword(account, device.PasswordUpdatedAt)
 }

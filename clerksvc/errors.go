@@ -26,7 +26,7 @@ var (
 	ErrSessionTokenInvalid = errors.New("clerksvc: session token invalid")
 	// ErrSessionEnded: the session of a refresh token is over.
 	ErrSessionEnded = errors.New("clerksvc: session ended")
-	// ErrSessionNotFound: the viewer has no active session with this id.
+	// ErrSessionNotFound: the viewer has no session with this id that lives.
 	ErrSessionNotFound = errors.New("clerksvc: session not found")
 )
 
@@ -71,11 +71,6 @@ type PasswordRejectedError struct {
 
 func (e *PasswordRejectedError) Error() string {
 	return fmt.Sprintf("clerksvc: password rejected %v", e.Violations)
-}
-
-// Retryable reports whether the same request may succeed later.
-func Retryable(err error) bool {
-	return errors.As(err, new(*RateLimitedError)) || errors.As(err, new(*UnavailableError))
 }
 
 // InvalidCodeError is a wrong code.

@@ -50,9 +50,6 @@ func NewFrontendAPI(cfg FrontendAPIConfig) *FrontendAPI {
 // maxUserAgentBytes bounds what is passed on of a client's name for itself.
 const maxUserAgentBytes = 512
 
-// APIVersion is the version of Clerk's APIs that is spoken: here by itself, and by the SDK at the Backend API.
-const APIVersion = "2025-04-10"
-
 // Operations of the Frontend API. Their ids are those of its specification, which are the Backend API's but for letter case.
 const (
 	operationFrontendCreateSignIn       = "fapi.createSignIn"

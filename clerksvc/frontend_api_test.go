@@ -29,7 +29,7 @@ func newFrontendAPI(url string, changes ...func(*clerksvc.FrontendAPIConfig)) *c
 	return clerksvc.NewFrontendAPI(cfg)
 }
 
-var someClient = clerksvc.Client{IP: "198.51.100.7", UserAgent: "Firefox"}
+var someClient = clerksvc.Client{IP: "198.51.100.7", UserAgent: "Firefox " + strings.Repeat("x", 1000)}
 
 // TestEveryFrontendEndpoint redeems a ticket, and holds that each method is one call to the operation that its comment names.
 func TestEveryFrontendEndpoint(t *testing.T) {
@@ -100,11 +100,14 @@ func TestTheFormOfFrontendCalls(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "the ticket") {
 			t.Errorf("%s: %v", name, err)
 		}
+		if len(got.UserAgent()) > 512 {
+			t.Errorf("%s: a User-Agent of %d bytes", name, len(got.UserAgent()))
+		}
 		if got.URL.Path != "/v1/client/sign_ins" || got.URL.Query().Get("_is_native") != "1" || form != "strategy=ticket&ticket=the+ticket" {
 			t.Errorf("%s: %s with %s", name, got.URL, form)
 		}
 		authorization, sent := got.Header["Authorization"]
-		if !sent || authorization[0] != "" || got.Header.Get("Origin") != "" || got.UserAgent() != "Firefox" {
+		if !sent || authorization[0] != "" || got.Header.Get("Origin") != "" || !strings.HasPrefix(got.UserAgent(), "Firefox") {
 			t.Errorf("%s: headers %v", name, got.Header)
 		}
 		for header, want := range map[string]string{"Clerk-Proxy-Url": row.proxyURL, "Clerk-Secret-Key": row.secretKey, "X-Forwarded-For": row.client} {

@@ -116,3 +116,30 @@ func (s *Service) open(purpose seal.Purpose, name, handle string, into any) erro
 		return invalidField(name, FieldInvalidHandle)
 	}
 }
+
+// resumable puts the handle that seal makes into an outcome after which a flow can be gone on with although its code is used up, and
+// returns any other outcome as it is.
+func (s *Service) resumable(result error, seal func() (string, error)) error {
+	var (
+		rejected *PasswordRejectedError
+		limited  *RateLimitedError
+		down     *UnavailableError
+		signInID *string
+	)
+	switch {
+	case errors.As(result, &rejected):
+		signInID = &rejected.SignInID
+	case errors.As(result, &limited):
+		signInID = &limited.SignInID
+	case errors.As(result, &down):
+		signInID = &down.SignInID
+	default:
+		return result
+	}
+	handle, err := seal()
+	if err != nil {
+		return err
+	}
+	*signInID = handle
+	return result
+}

@@ -18,7 +18,10 @@ func (s *Service) createSession(ctx context.Context, userID string) (*Session, e
 		return nil, s.outcome(ctx, err)
 	}
 	token, err := s.api.CreateSessionToken(ctx, created.ID)
-	return s.session(ctx, userID, created.ID, time.UnixMilli(created.ExpireAt), token, err)
+	if err != nil {
+		return nil, s.endUnusedSession(ctx, created.ID, err)
+	}
+	return s.session(ctx, userID, created.ID, time.UnixMilli(created.ExpireAt), token)
 }
 
 // issueTicket makes a ticket for one of Clerk's SDKs. One call.
@@ -48,18 +51,15 @@ func (s *Service) exchangeTicket(ctx context.Context, userID string, client Clie
 	}
 	token := redeemed.SessionToken
 	if token.Reveal() == "" {
-		token, err = s.frontend.CreateSessionToken(ctx, client, redeemed)
+		if token, err = s.frontend.CreateSessionToken(ctx, client, redeemed); err != nil {
+			return nil, s.endUnusedSession(ctx, redeemed.SessionID, err)
+		}
 	}
-	return s.session(ctx, userID, redeemed.SessionID, redeemed.SessionExpiresAt, token, err)
+	return s.session(ctx, userID, redeemed.SessionID, redeemed.SessionExpiresAt, token)
 }
 
-// session puts a session and the token that was made for it together, or ends the session if the token could not be had.
-func (s *Service) session(
-	ctx context.Context, userID, sessionID string, expires time.Time, token secret.String, err error,
-) (*Session, error) {
-	if err != nil {
-		return nil, s.endUnusedSession(ctx, sessionID, err)
-	}
+// session puts a session and its token together.
+func (s *Service) session(ctx context.Context, userID, sessionID string, expires time.Time, token secret.String) (*Session, error) {
 	tokenExpires, err := tokenExpiry(token)
 	if err != nil {
 		return nil, s.endUnusedSession(ctx, sessionID, err)

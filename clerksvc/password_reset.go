@@ -153,37 +153,3 @@ func (s *Service) completeReset(
 		return s.keys.Seal(purposePasswordReset, reset, time.Unix(reset.ProvedUntil, 0))
 	})
 }
-
-// resumable puts the handle that seal makes into an outcome after which a flow can be gone on with although its code is used up, and
-// returns any other outcome as it is.
-func (s *Service) resumable(result error, seal func() (string, error)) error {
-	var (
-		rejected *PasswordRejectedError
-		limited  *RateLimitedError
-		down     *UnavailableError
-		signInID *string
-	)
-	switch {
-	case errors.As(result, &rejected):
-		signInID = &rejected.SignInID
-	case errors.As(result, &limited):
-		signInID = &limited.SignInID
-	case errors.As(result, &down):
-		signInID = &down.SignInID
-	default:
-		return result
-	}
-	handle, err := seal()
-	if err != nil {
-		return err
-	}
-	*signInID = handle
-	return result
-}
-
-func passwordUpdatedAt(u *User) int64 {
-	if u.PasswordLastUpdatedAt == nil {
-		return 0
-	}
-	return *u.PasswordLastUpdatedAt
-}

@@ -69,7 +69,7 @@ func (w *world) verifyEmail() {
 		need(&c.first, !a.Verified, "an address that waits for its code")
 		// Documented: in session mode, an account that is not 30 seconds old is not looked at.
 		fresh := w.mode == clerksvc.ModeSession && v.first && w.now().Before(v.issued.Add(30*time.Second))
-		need(&c.first, fresh || !a.PasswordUpdatedAt.After(e.passwordAt.Add(time.Second)), "the password, which has changed since")
+		need(&c.first, fresh || e.passwordAt.Equal(a.PasswordUpdatedAt), "the password, which has changed since")
 		need(&c.rest, fresh || !a.barred(), "leave to sign in")
 		need(&c.rest, fresh || !a.TOTPEnabled, "the second factor")
 	}

@@ -47,12 +47,15 @@ func (w *world) redeem() {
 
 func (w *world) bar() {
 	a := w.drawAccount()
-	how := drawn(w, "how", nil, []string{"unbanned and unlocked", "banned", "locked"})
+	how := drawn(w, "how", nil, []string{"free", "banned", "locked", "deprovisioned"})
 	w.logf("%s is %s", a.name, how)
 	if err := w.clerk.SetBanned(a.ID, how == "banned"); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := w.clerk.SetLocked(a.ID, how == "locked"); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.clerk.SetDeprovisioned(a.ID, how == "deprovisioned"); err != nil {
 		w.t.Fatal(err)
 	}
 	w.settle(claim{ends: func(s clerkemu.Session) bool { return how == "banned" && s.UserID == a.ID }}, true)

@@ -4,8 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +17,10 @@ import (
 	"clerkql/clerksvc"
 )
 
+// sequences is how many sequences of steps make a check. Rapid ends one with the same chance after each step, 30 steps on the average:
+// of two in a row, few are short.
+const sequences = 2
+
 // TestNoSessionWithoutProof has rapid draw sequences of steps: calls of every flow, in any order, with handles, codes, passwords and
 // tokens out of pools that hold everything that was ever handed out, to whomever; and what happens meanwhile, such as a ban. After
 // each step it compares the embedded Clerk with a model of who proved what. The model knows what a flow is told and answers, and never
@@ -31,12 +33,12 @@ func TestNoSessionWithoutProof(t *testing.T) {
 	tally := map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t, rt, tally)
-		for range sequences() {
+		for range sequences {
 			rt.Repeat(map[string]func(*rapid.T){"step": func(*rapid.T) { w.step() }})
 		}
 	})
 	t.Logf("steps, by how they ended: %v", tally)
-	if tally["steps"] < 10_000 { // too few to have met everything for sure
+	if tally["steps"] < 5_000 { // too few to have met everything for sure
 		return
 	}
 	for _, way := range []string{
@@ -47,15 +49,6 @@ func TestNoSessionWithoutProof(t *testing.T) {
 			t.Errorf("%s never succeeded, so nothing was tested of it", way)
 		}
 	}
-}
-
-// sequences is how many sequences of steps make a check. Rapid ends one with the same chance after each step, 30 steps on the average:
-// of two in a row, few are short. The race detector makes comparing passwords slow, and has nothing to find in one step at a time.
-func sequences() int {
-	if build, ok := debug.ReadBuildInfo(); ok && slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		return 1
-	}
-	return 2
 }
 
 // world is a service, an embedded Clerk, and what the model knows of both.

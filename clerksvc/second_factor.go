@@ -189,7 +189,7 @@ func (s *Service) lookAgain(ctx context.Context, signIn secondFactorHandle) (*Us
 	if err := barred(account); err != nil {
 		return nil, err
 	}
-	if passwordUpdatedAt(account) != signIn.PasswordUpdatedAt {
+	if !samePassword(account, signIn.PasswordUpdatedAt) {
 		return nil, ErrVerificationExpired
 	}
 	return account, nil
@@ -198,8 +198,7 @@ func (s *Service) lookAgain(ctx context.Context, signIn secondFactorHandle) (*Us
 // proveSecondFactor returns nil if the code is right. One call.
 func (s *Service) proveSecondFactor(ctx context.Context, signIn secondFactorHandle, byMail bool, code secret.String) error {
 	if !byMail {
-		_, err := s.api.VerifyTOTP(ctx, signIn.UserID, code)
-		return err
+		return s.api.VerifyTOTP(ctx, signIn.UserID, code)
 	}
 	err := s.verify(ctx, verificationHandle{EmailAddressID: signIn.EmailAddressID, VerificationID: signIn.VerificationID}, code)
 	if errors.Is(err, ErrAlreadyVerified) { // the code was used

@@ -40,6 +40,21 @@ func (u *User) AddressByID(id string) *clerk.EmailAddress {
 	return nil
 }
 
+// passwordUpdatedAt returns when the user's password was set, in Unix milliseconds; 0 of a user without one.
+func passwordUpdatedAt(u *User) int64 {
+	if u.PasswordLastUpdatedAt == nil {
+		return 0
+	}
+	return *u.PasswordLastUpdatedAt
+}
+
+// samePassword reports whether the user's password is the one that was set at a time, in Unix milliseconds. The times may be a
+// millisecond apart: Clerk may tell one as it sets a password, and another once it has rounded and stored it.
+func samePassword(u *User, updatedAt int64) bool {
+	apart := passwordUpdatedAt(u) - updatedAt
+	return -1 <= apart && apart <= 1
+}
+
 // hasOneIdentifier reports whether the user has a single e-mail address and nothing else to be known by.
 func (u *User) hasOneIdentifier() bool {
 	return len(u.EmailAddresses) == 1 && u.Username == nil && len(u.PhoneNumbers) == 0 &&
@@ -169,32 +184,29 @@ func (a *API) VerifyPassword(ctx context.Context, id string, password secret.Str
 	return nil
 }
 
-// TOTPVerification is what VerifyTOTP found.
-type TOTPVerification struct {
-	clerk.APIResource
-	Verified bool `json:"verified"`
-	// CodeType is "totp" or "backup_code".
-	CodeType string `json:"code_type"`
-}
-
 type verifyTOTPParams struct {
 	clerk.APIParams
 	Code string `json:"code"`
 }
 
-// VerifyTOTP checks a code from an authenticator app, or a backup code, which it uses up. A wrong one is the
+type totpAnswer struct {
+	clerk.APIResource
+	Verified bool `json:"verified"`
+}
+
+// VerifyTOTP returns nil if the code is right: one from an authenticator app, or a backup code, which it uses up. A wrong one is the
 // code totp_incorrect_code. Spec: VerifyTOTP, POST /users/{user_id}/verify_totp.
-func (a *API) VerifyTOTP(ctx context.Context, id string, code secret.String) (*TOTPVerification, error) {
+func (a *API) VerifyTOTP(ctx context.Context, id string, code secret.String) error {
 	if err := checkID("VerifyTOTP", id); err != nil {
-		return nil, err
+		return err
 	}
-	answer := &TOTPVerification{}
+	answer := &totpAnswer{}
 	params := &verifyTOTPParams{Code: code.Reveal()}
 	if err := a.call(ctx, "VerifyTOTP", http.MethodPost, "/users/"+id+"/verify_totp", params, answer); err != nil {
-		return nil, err
+		return err
 	}
 	if !answer.Verified {
-		return nil, &ClerkError{Operation: "VerifyTOTP", Status: http.StatusOK, cause: errUnreadable}
+		return &ClerkError{Operation: "VerifyTOTP", Status: http.StatusOK, cause: errUnreadable}
 	}
-	return answer, nil
+	return nil
 }

@@ -22,7 +22,8 @@ type VerifyEmailInput struct {
 }
 
 // VerifyEmail checks a code and, if it is right, signs in. Both handles together carry the proof of the password; the
-// code proves the address. Three calls; four in session mode, unless the account was created less than 30 seconds ago.
+// code proves the address. Three calls in session mode, four unless the account was created less than 30 seconds ago; three in
+// ticket mode, four in exchange mode.
 //
 // An address that is verified already gives no session: the code would then be a sign-in by mail alone, past a password
 // that may have changed since and past a second factor (rule 1). The user is therefore looked at first. Session mode
@@ -73,8 +74,7 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (*Signed
 		return nil, ErrVerificationExpired
 	case verified(pending):
 		return nil, ErrAlreadyVerified
-	case passwordUpdatedAt(account) > address.PasswordUpdatedAt+time.Second.Milliseconds():
-		// Another one was set since. (Of a new account, Clerk may tell the time before it has rounded it.)
+	case !samePassword(account, address.PasswordUpdatedAt): // somebody else chose it
 		return nil, ErrVerificationExpired
 	}
 	if err := s.verify(ctx, verification, code); err != nil {

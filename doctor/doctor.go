@@ -41,7 +41,8 @@ type Config struct {
 	Out io.Writer
 }
 
-// Run checks the instance. The error says how many checks failed, or that ctx ended before the last one.
+// Run checks the instance. The error says how many checks failed, that a person did not let it try, or that ctx ended before the last
+// check.
 func Run(ctx context.Context, cfg Config) error {
 	e := &examination{Config: cfg, production: cfg.ProductionKey, password: newPassword(), mark: rand.Text()}
 	e.run(ctx, ctx, e.looks())
@@ -54,6 +55,8 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("%d of %d checks failed", e.failures, e.told)
 	case ctx.Err() != nil:
 		return errors.New("interrupted")
+	case e.declined:
+		return errors.New("nothing was tried out")
 	}
 	return nil
 }
@@ -67,6 +70,8 @@ type examination struct {
 	told, failures int
 	// stopped is why the checks to come are skipped; empty while they are not.
 	stopped string
+	// declined: a person did not want anything to be created.
+	declined bool
 
 	// What the looks find.
 	instance    *clerksvc.Instance
@@ -156,7 +161,7 @@ func (e *examination) ask(ctx context.Context) {
 		question.WriteString(" This is a production instance.")
 	}
 	if !e.Confirm(ctx, question.String()) {
-		e.stopped = "you did not agree"
+		e.stopped, e.declined = "you did not agree", true
 	}
 }
 

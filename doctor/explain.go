@@ -62,6 +62,10 @@ func fixOf(e *clerksvc.ClerkError) string {
 		return "Set the clock of this machine: TOTP codes go by it"
 	case "request_invalid_for_environment":
 		return "Set SESSION_MODE to exchange or ticket: Clerk lets backends create sessions on development instances only"
+	case "api_version_invalid":
+		return "The instance does not know version " + clerksvc.APIVersion + " of the API: " + fixSupport
+	case "ticket_invalid_code":
+		return fixFrontend
 	case "native_api_disabled":
 		return `Switch on "Native API" on the dashboard's Native applications page, or set SESSION_MODE to ticket`
 	case "host_invalid":

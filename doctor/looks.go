@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -15,11 +16,11 @@ import (
 func (e *examination) backendAPI(ctx context.Context) finding {
 	e.instance, e.instanceErr = e.API.GetInstance(ctx)
 	var clerkErr *clerksvc.ClerkError
-	if errors.As(e.instanceErr, &clerkErr) && clerkErr.Uncertain() {
+	if errors.As(e.instanceErr, &clerkErr) && clerkErr.Status != http.StatusUnauthorized && clerkErr.Status != http.StatusForbidden {
 		e.stopped = "Clerk's Backend API can't be used"
 		return explain(e.instanceErr)
 	}
-	return ok("answers, in version %s", clerksvc.APIVersion)
+	return ok("answers")
 }
 
 func (e *examination) secretKey(context.Context) finding {
@@ -27,7 +28,7 @@ func (e *examination) secretKey(context.Context) finding {
 		e.stopped = "the secret key gives no access"
 		return explain(e.instanceErr)
 	}
-	return ok("accepted")
+	return ok("accepted, as is version %s of the API", clerksvc.APIVersion)
 }
 
 // environment finds out what kind of instance this is, and tells if the secret key claims otherwise: session mode auto and the

@@ -28,10 +28,10 @@ func (e *examination) secondFactor(ctx context.Context) finding {
 	if err != nil {
 		return fail(err.Error(), fixAgain)
 	}
-	if _, err := e.API.VerifyTOTP(ctx, e.userID, secret.New(code)); err != nil {
+	if err := e.API.VerifyTOTP(ctx, e.userID, secret.New(code)); err != nil {
 		return explain(err)
 	}
-	switch _, err := e.API.VerifyTOTP(ctx, e.userID, secret.New(notTheCode)); {
+	switch err := e.API.VerifyTOTP(ctx, e.userID, secret.New(notTheCode)); {
 	case err == nil && code != notTheCode:
 		return fail("a wrong TOTP code is accepted", "Do not run the API in front of this instance, and ask Clerk's support")
 	case err != nil && !hasCode(err, "totp_incorrect_code"):

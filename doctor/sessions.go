@@ -26,7 +26,10 @@ func (e *examination) sessionMode(ctx context.Context) finding {
 	case clerksvc.ModeTicket:
 		found, err = "a ticket was made and revoked", e.tryTicket(ctx)
 	case clerksvc.ModeExchange:
-		found, err = "a ticket was redeemed, the session's token verified, and the session revoked", e.tryExchange(ctx)
+		found = "a ticket was redeemed, the session's tokens verified, the session revoked, and so was another ticket"
+		if err = e.tryExchange(ctx); err == nil {
+			err = e.tryTicket(ctx)
+		}
 	default:
 		found, err = "a session was made, its token verified, and the session revoked", e.trySession(ctx)
 	}
@@ -78,21 +81,38 @@ func (e *examination) tryExchange(ctx context.Context) error {
 		return err
 	}
 	e.ticketID = ""
-	token, err := e.FrontendAPI.CreateSessionToken(ctx, client, redeemed)
+	token := redeemed.SessionToken
+	if token.Reveal() == "" {
+		if token, err = e.FrontendAPI.CreateSessionToken(ctx, client, redeemed); err != nil {
+			return err
+		}
+	}
+	if err := e.verify(ctx, redeemed.SessionID, token); err != nil {
+		return err
+	}
+	refreshed, err := e.API.CreateSessionToken(ctx, redeemed.SessionID)
 	if err != nil {
 		return err
 	}
-	return e.finishSession(ctx, redeemed.SessionID, token)
+	return e.finishSession(ctx, redeemed.SessionID, refreshed)
 }
 
-// finishSession verifies the token of a session, and revokes the session.
-func (e *examination) finishSession(ctx context.Context, sessionID string, token secret.String) error {
+// verify verifies a token of a session.
+func (e *examination) verify(ctx context.Context, sessionID string, token secret.String) error {
 	viewer, err := e.Viewer(ctx, token)
 	if err != nil {
 		return err
 	}
 	if viewer.UserID != e.userID || viewer.SessionID != sessionID {
 		return fmt.Errorf("%w: it is of another user or session", clerksvc.ErrSessionTokenInvalid)
+	}
+	return nil
+}
+
+// finishSession verifies a token of a session, and revokes the session.
+func (e *examination) finishSession(ctx context.Context, sessionID string, token secret.String) error {
+	if err := e.verify(ctx, sessionID, token); err != nil {
+		return err
 	}
 	revoked, err := e.API.RevokeSession(ctx, sessionID)
 	if err != nil {

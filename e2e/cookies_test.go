@@ -149,6 +149,10 @@ func TestCookiesThatAreGone(t *testing.T) {
 	b.want(t, "NotSignedIn", "signOut", nil)
 
 	b.want(t, "SessionCreated", "signIn", map[string]any{"email": email, "password": password})
+	b.want(t, "InvalidInput", "signOut", map[string]any{"refreshToken": "not one"}) // ends nothing, and forgets nothing
+	if len(b.cookies) != 2 {
+		t.Errorf("cookies %v", b.cookies)
+	}
 	b.cookies["__Host-clerkql_refresh"].Value = "v4.local.sealed-with-a-key-that-is-gone"
 	b.want(t, "SignedOut", "signOut", nil) // with the session cookie
 	if len(activeSessions(clerk, user.ID)) > 0 || len(b.cookies) > 0 {

@@ -162,6 +162,10 @@ func TestCallsPerMutation(t *testing.T) {
 				counted("SessionRefreshed", "refreshSession", map[string]any{"refreshToken": session["refreshToken"]})
 				token = session.text("sessionToken")
 				a.viewer(t, bearer(token)) // has the server fetch the keys, once
+				clerk.ResetCalls()
+				if a.viewer(t, bearer(token)); len(clerk.Calls()) > 0 {
+					t.Errorf("viewer made these calls: %v", clerk.Calls())
+				}
 				counted("SessionRevoked", "revokeSession", map[string]any{"sessionId": other["sessionId"]})
 				counted("SignedOutEverywhere", "signOutEverywhere", nil)
 				token = ""

@@ -72,7 +72,7 @@ func (m mutation) SignOut(ctx context.Context, input *model.SignOutInput) (model
 		RefreshToken: refreshToken(ctx, input.RefreshToken),
 		SessionToken: token,
 	})
-	if !clerksvc.Retryable(err) {
+	if err == nil || errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
 		forgetSession(ctx)
 	}
 	return result(ctx, m.log, err, func() model.SignOutResult {

@@ -1416,7 +1416,7 @@ input AttemptSecondFactorInput {
   of ` + "`" + `RateLimited` + "`" + ` or ` + "`" + `ServiceUnavailable` + "`" + ` when the code had been accepted before that.
   """
   signInId: ID!
-  "Which of the ` + "`" + `nextSteps` + "`" + ` the code is for."
+  "Which of the ` + "`" + `nextSteps` + "`" + ` the code is for. Where an account has both, Clerk takes a TOTP code for a backup code and the other way round."
   strategy: SecondFactorStrategy!
   "Six digits, or the backup code. Spaces are ignored. Send it again unchanged when going on with a ` + "`" + `resumeSignInId` + "`" + `."
   code: String!
@@ -1629,7 +1629,7 @@ type SignInTicketIssued {
   expiresAt: DateTime!
   """
   Makes this device a known one for ` + "`" + `signIn` + "`" + `, for 90 days or until the password changes. Given where the server checks
-  new devices, by what proves more than a password. Null otherwise, and when the server keeps it in a cookie.
+  new devices, by what proves more than a password. Null otherwise.
   """
   deviceToken: String
 }

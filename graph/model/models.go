@@ -155,7 +155,7 @@ type AttemptSecondFactorInput struct {
 	// From `SecondFactorRequired` for `TOTP` and `BACKUP_CODE`; from `SecondFactorPrepared` for `EMAIL_CODE`; or the `resumeSignInId`
 	// of `RateLimited` or `ServiceUnavailable` when the code had been accepted before that.
 	SignInID string `json:"signInId"`
-	// Which of the `nextSteps` the code is for.
+	// Which of the `nextSteps` the code is for. Where an account has both, Clerk takes a TOTP code for a backup code and the other way round.
 	Strategy SecondFactorStrategy `json:"strategy"`
 	// Six digits, or the backup code. Spaces are ignored. Send it again unchanged when going on with a `resumeSignInId`.
 	Code secret.String `json:"code"`
@@ -708,7 +708,7 @@ type SignInTicketIssued struct {
 	// When the ticket stops being good, a minute after it was issued.
 	ExpiresAt time.Time `json:"expiresAt"`
 	// Makes this device a known one for `signIn`, for 90 days or until the password changes. Given where the server checks
-	// new devices, by what proves more than a password. Null otherwise, and when the server keeps it in a cookie.
+	// new devices, by what proves more than a password. Null otherwise.
 	DeviceToken *string `json:"deviceToken,omitempty"`
 }
 

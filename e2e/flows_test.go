@@ -103,6 +103,11 @@ func TestTicketModeFromSignUpToReset(t *testing.T) {
 	if tickets := clerk.SignInTokens(user.ID); len(tickets) != 3 {
 		t.Errorf("%d tickets were minted, want 3", len(tickets))
 	}
+	startAPI(t, clerk, "--session-mode=ticket", "--ticket-life=20s").
+		want(t, "SignInTicketIssued", "signIn", map[string]any{"email": email, "password": newPassword})
+	if last := clerk.SignInTokens(user.ID)[3]; last.ExpireAt.Sub(last.CreatedAt) != 20*time.Second {
+		t.Errorf("the ticket lives from %v to %v", last.CreatedAt, last.ExpireAt)
+	}
 	if sessions := clerk.Sessions(user.ID); len(sessions) != 0 {
 		t.Errorf("sessions were created: %v", sessions)
 	}

@@ -122,6 +122,7 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 		Issuer:            issuer(a.clerk),
 		AuthorizedParties: a.flows.AuthorizedParties,
 		CodeAttempts:      a.codeAttempts,
+		AnswerFloor:       a.flows.AnswerFloor,
 		TicketLife:        a.flows.TicketLife,
 		CheckNewDevices:   a.flows.NewDeviceCheck == "email_code",
 	})

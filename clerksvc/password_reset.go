@@ -10,7 +10,7 @@ import (
 
 // RequestPasswordReset mails a code to an address if somebody has it, and returns the signInId that goes with the code.
 // Two calls. Otherwise the signInId is a decoy that fails like a wrong code (rule 3): for an address that nobody has, and
-// whenever no code was sent, be it because Clerk failed, since only an existing account gets that far.
+// whenever no code was sent, be it because Clerk failed, since only an existing account gets that far. All of these take alike long.
 //
 // An unfinished sign-up gets no code. It would verify the address, and should anything fail before the new password is set,
 // the account would be left verified with the password of whoever began the sign-up (rule 2). Its owner signs up again.
@@ -26,11 +26,12 @@ func (s *Service) RequestPasswordReset(ctx context.Context, emailAddress string)
 		return "", err
 	}
 	// One life for all, whatever Clerk says of the code: a handle's end is something that can be observed.
-	expires := s.now().Add(signInLife)
+	began, expires := time.Now(), s.now().Add(signInLife)
 	attempt, err := s.api.CreateSignIn(ctx, email)
 	if err != nil {
 		return "", s.outcome(ctx, err)
 	}
+	defer s.requestResetPace.hold(ctx, began)
 	if attempt == nil || abandoned(attempt.User) {
 		return s.keys.SealDecoy(purposePasswordReset, expires)
 	}
@@ -39,6 +40,7 @@ func (s *Service) RequestPasswordReset(ctx context.Context, emailAddress string)
 		_ = s.outcome(ctx, err) // logs it; the user must not be told
 		return s.keys.SealDecoy(purposePasswordReset, expires)
 	}
+	s.requestResetPace.learn(time.Since(began))
 	return s.keys.Seal(purposePasswordReset, passwordResetHandle{
 		UserID:            attempt.User.ID,
 		EmailAddressID:    attempt.Address.ID,
@@ -102,11 +104,15 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 // proveReset returns nil if the reset's code is right, and notes it in the handle. One call. Every way in which the code can
 // fail is told as a wrong code without a count: a decoy has no other way.
 func (s *Service) proveReset(ctx context.Context, reset *passwordResetHandle, code secret.String) error {
+	began := time.Now()
 	attempt, err := s.api.AttemptFirstFactor(ctx, reset.EmailAddressID, reset.VerificationID, code)
 	if err != nil {
+		s.resetPace.hold(ctx, began)
 		return s.alike(ctx, err, &InvalidCodeError{})
 	}
 	if attempt.Status != StatusVerified {
+		s.resetPace.learn(time.Since(began))
+		s.resetPace.hold(ctx, began)
 		return &InvalidCodeError{}
 	}
 	reset.ProvedUntil = s.now().Add(signInLife).Unix()

@@ -85,25 +85,32 @@ type Config struct {
 	// TicketLife is how long a ticket can be redeemed, to the second; 0 is a minute. A ticket passes every check at Clerk, so it should
 	// live just long enough to get there.
 	TicketLife time.Duration
+	// AnswerFloor is how long an answer that must not tell whether an account exists takes at least, until it is learned how long such
+	// answers take. At most 2 seconds.
+	AnswerFloor time.Duration
 	// CheckNewDevices has a sign-in with a password alone ask for a mailed code, unless the device is known.
 	CheckNewDevices bool
 }
 
-// Service runs the flows. It is safe for concurrent use, and keeps nothing but the instance's public keys and a count of the attempts
-// at second factors.
+// Service runs the flows. It is safe for concurrent use, and keeps nothing but the instance's public keys, a count of the attempts
+// at second factors, and how long calls took.
 type Service struct {
-	api             *API
-	frontend        *FrontendAPI
-	keys            *seal.Keyring
-	tokens          *tokenVerifier
-	secondFactors   *attemptLimiter
-	log             *slog.Logger
-	now             func() time.Time
-	mode            SessionMode
-	policy          PasswordPolicy
-	timeout         time.Duration
-	codeAttempts    int
-	ticketLife      time.Duration
+	api           *API
+	frontend      *FrontendAPI
+	keys          *seal.Keyring
+	tokens        *tokenVerifier
+	secondFactors *attemptLimiter
+	log           *slog.Logger
+	now           func() time.Time
+	mode          SessionMode
+	policy        PasswordPolicy
+	timeout       time.Duration
+	codeAttempts  int
+	ticketLife    time.Duration
+
+	// How long the answers take that must not tell whether an account exists.
+	signInPace, requestResetPace, resetPace *pace
+
 	checkNewDevices bool
 }
 
@@ -119,19 +126,22 @@ func New(cfg Config) (*Service, error) {
 		return nil, errors.New("clerksvc: API, Keys, Logger, Now and Timeout are required")
 	}
 	return &Service{
-		api:             cfg.API,
-		frontend:        cfg.FrontendAPI,
-		keys:            cfg.Keys,
-		tokens:          newTokenVerifier(cfg),
-		secondFactors:   newAttemptLimiter(cfg.Now),
-		log:             cfg.Logger,
-		now:             cfg.Now,
-		mode:            cfg.SessionMode,
-		policy:          cfg.PasswordPolicy,
-		timeout:         cfg.Timeout,
-		codeAttempts:    cfg.CodeAttempts,
-		ticketLife:      cmp.Or(cfg.TicketLife, defaultTicketLife),
-		checkNewDevices: cfg.CheckNewDevices,
+		api:              cfg.API,
+		frontend:         cfg.FrontendAPI,
+		keys:             cfg.Keys,
+		tokens:           newTokenVerifier(cfg),
+		secondFactors:    newAttemptLimiter(cfg.Now),
+		log:              cfg.Logger,
+		now:              cfg.Now,
+		mode:             cfg.SessionMode,
+		policy:           cfg.PasswordPolicy,
+		timeout:          cfg.Timeout,
+		codeAttempts:     cfg.CodeAttempts,
+		signInPace:       newPace(cfg.AnswerFloor),
+		requestResetPace: newPace(cfg.AnswerFloor),
+		resetPace:        newPace(cfg.AnswerFloor),
+		ticketLife:       cmp.Or(cfg.TicketLife, defaultTicketLife),
+		checkNewDevices:  cfg.CheckNewDevices,
 	}, nil
 }
 

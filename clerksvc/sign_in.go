@@ -19,8 +19,8 @@ type SignInInput struct {
 
 // SignIn signs in with address and password. Four calls, three in ticket mode.
 //
-// Unknown address, wrong password and an account without one answer alike (rule 3), and so they do while Clerk fails:
-// for an unknown address, Clerk is asked about the password of nobody. Whether the account is barred, its address
+// Unknown address, wrong password and an account without one answer alike (rule 3), take alike long, and so they do while Clerk
+// fails: for an unknown address, Clerk is asked about the password of nobody. Whether the account is barred, its address
 // unverified or a second factor due is told only after the right password.
 //
 // Errors: *InvalidInputError, ErrInvalidCredentials, *EmailNotVerifiedError, *SecondFactorRequiredError,
@@ -36,15 +36,20 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 		return nil, err
 	}
 
-	lookedAt := s.now()
+	began, lookedAt := time.Now(), s.now()
 	attempt, err := s.api.CreateSignIn(ctx, email)
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}
-	if attempt == nil {
+	exists := attempt != nil
+	if !exists {
 		attempt = nobodysSignIn()
 	}
 	if err := s.api.AttemptPassword(ctx, attempt, in.Password); err != nil {
+		if exists && hasCode(err, "incorrect_password") {
+			s.signInPace.learn(time.Since(began))
+		}
+		s.signInPace.hold(ctx, began)
 		return nil, s.alike(ctx, err, ErrInvalidCredentials)
 	}
 	if err := barred(attempt.User); err != nil {

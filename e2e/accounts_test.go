@@ -293,3 +293,45 @@ func TestARefusedPasswordCostsNoNewCode(t *testing.T) {
 	}
 	a.want(t, "SessionCreated", "signIn", map[string]any{"email": email, "password": newPassword})
 }
+
+// TestAnswersTakeAlikeLong is the other half of rule 3, as far as a clock that only has to run long enough can tell: no class of accounts is
+// answered earlier than any other may be. bench/timing measures how well they can be told apart.
+func TestAnswersTakeAlikeLong(t *testing.T) {
+	const floor = 300 * time.Millisecond
+	clerk := clerkemu.RunT(t)
+	a := startAPI(t, clerk, "--answer-floor="+floor.String())
+	classes := map[string]clerkemu.UserSeed{
+		"verified":     {Password: password},
+		"unverified":   {Password: password, Reserved: true},
+		"abandoned":    {Password: password, Reserved: true, PrivateMetadata: map[string]any{"clerkql_sign_up": true}},
+		"banned":       {Password: password, Banned: true},
+		"locked":       {Password: password, Locked: true},
+		"passwordless": {},
+	}
+	for class, user := range classes {
+		user.EmailAddress = class + "@example.com"
+		seed(t, clerk, user)
+	}
+	classes["absent"] = clerkemu.UserSeed{}
+	for class := range classes {
+		t.Run(class, func(t *testing.T) {
+			t.Parallel()
+			address := class + "@example.com"
+			timed := func(typename, mutation string, input map[string]any) member {
+				began := time.Now()
+				result := a.want(t, typename, mutation, input)
+				if took := time.Since(began); took < floor {
+					t.Errorf("%s took %v", mutation, took)
+				}
+				return result
+			}
+			timed("InvalidCredentials", "signIn", map[string]any{"email": address, "password": "not the password"})
+			sent := timed("PasswordResetSent", "requestPasswordReset", map[string]any{"email": address})
+			wrongCode := map[string]any{"signInId": sent["signInId"], "code": "123456", "newPassword": newPassword}
+			if mail := clerk.Mail(address); len(mail) > 0 {
+				wrongCode["code"] = wrong(mail[0].Code)
+			}
+			timed("InvalidCode", "resetPassword", wrongCode)
+		})
+	}
+}

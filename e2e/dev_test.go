@@ -166,6 +166,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_live_1", "HANDLE_KEYS=" + handleKey, "SESSION_COOKIES=true"}, 2, "", []string{"SESSION_COOKIES"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "SESSION_COOKIES=true", "SESSION_MODE=ticket"}, 2, "", []string{"SESSION_COOKIES"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "TICKET_LIFE=1h"}, 2, "", []string{"TICKET_LIFE"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "ANSWER_FLOOR=3s"}, 2, "", []string{"ANSWER_FLOOR"}},
 		{[]string{"dev", "--emulator-production", "--session-mode=session"}, nil, 2, "", []string{"SESSION_MODE"}},
 		{[]string{"dev"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
 		{[]string{"emulator"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},

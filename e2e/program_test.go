@@ -111,6 +111,7 @@ func startAPI(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
 		"--log-format=json",
 		"--playground",
 		"--code-attempts=5",
+		"--answer-floor=0s", // TestAnswersTakeAlikeLong has another
 		"--clerk-api-url=" + clerk.APIURL(),
 		"--clerk-secret-key=" + clerk.SecretKey(),
 		"--handle-keys=" + handleKey,

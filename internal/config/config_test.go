@@ -36,6 +36,7 @@ func TestFlagsAndEnvironment(t *testing.T) {
 		{"SESSION_COOKIES", "--session-cookies", "false", "true"},
 		{"NEW_DEVICE_CHECK", "--new-device-check", "email_code", "off"},
 		{"TICKET_LIFE", "--ticket-life", "20s", "30s"},
+		{"ANSWER_FLOOR", "--answer-floor", "1s", "0s"},
 		{"AUTHORIZED_PARTIES", "--authorized-parties", "https://a.example.com,https://b.example.com", "https://c.example.com"},
 		{"CLERK_TIMEOUT", "--clerk-timeout", "2s", "3s"},
 		{"MUTATION_TIMEOUT", "--mutation-timeout", "9s", "10s"},

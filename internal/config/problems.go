@@ -67,6 +67,9 @@ func (f Flows) problems() error {
 	if f.TicketLife < 10*time.Second || f.TicketLife > 10*time.Minute {
 		problems = append(problems, errors.New("TICKET_LIFE (--ticket-life) must be from 10s to 10m"))
 	}
+	if f.AnswerFloor < 0 || f.AnswerFloor > 2*time.Second {
+		problems = append(problems, errors.New("ANSWER_FLOOR (--answer-floor) must be from 0s to 2s"))
+	}
 	if f.MutationTimeout < f.ClerkTimeout || f.MutationTimeout > maxMutationTimeout {
 		problems = append(problems, fmt.Errorf("MUTATION_TIMEOUT (--mutation-timeout) must be from CLERK_TIMEOUT to %v", maxMutationTimeout))
 	}

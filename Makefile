@@ -20,6 +20,8 @@ ifeq ($(RACE),)
 endif
 	@test -d "$$CLERK_OPENAPI_DIR" || \
 		{ echo "*** SKIPPED: no OpenAPI documents of Clerk's in $$CLERK_OPENAPI_DIR, so nothing is checked against them ***" >&2; test "$$CI" != true; }
+	@command -v redis-server >/dev/null || \
+		{ echo "*** SKIPPED: no redis-server, so nothing is tested against Redis. Install redis-server, or run: make deps ***" >&2; test "$$CI" != true; }
 	go test $(RACE) -timeout 15m ./...
 
 generate:
@@ -34,8 +36,9 @@ fmt:
 vulncheck:
 	.ci/vulncheck
 
-# What is nice to have beyond Go and Git, on Debian: a C compiler for the race detector, curl for the walk-through.
+# What is nice to have beyond Go and Git, on Debian: a C compiler for the race detector, curl for the walk-through, Redis for the tests of
+# what replicas share.
 deps:
 	go mod download
-	for tool in gcc curl; do command -v $$tool >/dev/null || missing=yes; done; \
-	if [ "$$missing" ]; then apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev curl; fi
+	for tool in gcc curl redis-server; do command -v $$tool >/dev/null || missing=yes; done; \
+	if [ "$$missing" ]; then apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev curl redis-server; fi

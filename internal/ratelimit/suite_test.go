@@ -37,11 +37,15 @@ type subject struct {
 	advance func(time.Duration)
 }
 
-// eachStore runs a test on every store. All of them go by clocks that stand still until they are advanced.
+// eachStore runs a test on every store. All of them go by clocks that stand still until they are advanced. Budgets must be of an hour or
+// more, as in Redis keys still expire in real time.
 func eachStore(t *testing.T, test func(t *testing.T, s subject)) {
 	t.Run("memory", func(t *testing.T) {
 		c := newClock()
 		test(t, subject{memory(t, 10_000, c), c.Advance})
+	})
+	t.Run("redis", func(t *testing.T) {
+		test(t, fakeClockRedis(t))
 	})
 }
 
@@ -52,6 +56,21 @@ func memory(t testing.TB, keys int, c *clock) *ratelimit.Memory {
 		t.Fatal(err)
 	}
 	return m
+}
+
+func fakeClockRedis(t *testing.T) subject {
+	t.Helper()
+	r, c := startRedis(t).redis(10*time.Second), newClock()
+	r.FakeClock(t)
+	advance := func(d time.Duration) {
+		c.Advance(d)
+		now := c.Now()
+		if err := r.Client().MSet(t.Context(), ratelimit.ClockSeconds, now.Unix(), ratelimit.ClockMicros, now.Nanosecond()/1000).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	advance(0)
+	return subject{r, advance}
 }
 
 func take(t testing.TB, store ratelimit.Store, charges ...ratelimit.Charge) ratelimit.Decision {

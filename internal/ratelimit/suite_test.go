@@ -2,6 +2,7 @@ package ratelimit_test
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -46,6 +47,17 @@ func eachStore(t *testing.T, test func(t *testing.T, s subject)) {
 	})
 	t.Run("redis", func(t *testing.T) {
 		test(t, fakeClockRedis(t))
+	})
+	t.Run("fallback", func(t *testing.T) {
+		shared, c := fakeClockRedis(t), newClock()
+		fallback := ratelimit.NewFallback(shared.store, memory(t, 10_000, c), time.Second, c.Now, slog.New(slog.DiscardHandler))
+		test(t, subject{fallback, func(d time.Duration) {
+			c.Advance(d)
+			shared.advance(d)
+		}})
+		if stats := fallback.Stats(); stats != (ratelimit.FallbackStats{}) {
+			t.Errorf("fell back: %+v", stats)
+		}
 	})
 }
 

@@ -33,6 +33,10 @@ func dev(ctx context.Context, cfg config.Dev, stdout, stderr io.Writer) error {
 		cfg.SessionMode = string(clerksvc.ModeTicket) // the embedded Clerk's key looks like a development key
 	}
 	log.WarnContext(ctx, "handles are sealed with a random key: they stop working when this process ends")
+	limits := &cfg.Limits
+	if cfg.RateLimits == "off" {
+		limits = nil
+	}
 	err = api{
 		clerk: config.Clerk{
 			ClerkAPIURL: clerk.APIURL(), ClerkSecretKey: secret.New(clerk.SecretKey()), ClerkFrontendAPIURL: clerk.FrontendAPIURL(),
@@ -40,6 +44,7 @@ func dev(ctx context.Context, cfg config.Dev, stdout, stderr io.Writer) error {
 		codeAttempts: clerkemu.DefaultCodeAttempts,
 		handleKeys:   [][]byte{seal.RandomKey()},
 		flows:        cfg.Flows,
+		limits:       limits,
 		open:         true,
 	}.serve(ctx, cfg.HTTP, log, func(url string) {
 		demo := demoUser()

@@ -89,6 +89,7 @@ func serve(ctx context.Context, cfg config.Serve, stderr io.Writer) error {
 		codeAttempts: cfg.CodeAttempts,
 		handleKeys:   cfg.Keys(),
 		flows:        cfg.Flows,
+		limits:       &cfg.Limits,
 		open:         cfg.Playground,
 	}.serve(ctx, cfg.HTTP, log, func(url string) {
 		log.InfoContext(ctx, "serving", slog.String("graphql", url+"/graphql"))
@@ -101,14 +102,23 @@ type api struct {
 	codeAttempts int // 0: unknown
 	handleKeys   [][]byte
 	flows        config.Flows
-	open         bool // adds the Playground and introspection
+	limits       *config.Limits // nil: none
+	open         bool           // adds the Playground and introspection
 }
 
 // serve wires middleware, GraphQL, resolvers, flows and Clerk, and serves until ctx ends.
-func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready func(url string)) error {
+func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready func(url string)) (err error) {
 	keyring, err := seal.NewKeyring(time.Now, a.handleKeys...)
 	if err != nil {
 		return err
+	}
+	var limits *clerksvc.Limits
+	if a.limits != nil {
+		var closeStore func() error
+		if limits, closeStore, err = newLimits(*a.limits, a.handleKeys[0], log); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, closeStore()) }()
 	}
 	service, err := clerksvc.New(clerksvc.Config{
 		API:               backendAPI(a.clerk, a.flows.ClerkTimeout),
@@ -124,6 +134,7 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 		CodeAttempts:      a.codeAttempts,
 		AnswerFloor:       a.flows.AnswerFloor,
 		TicketLife:        a.flows.TicketLife,
+		Limits:            limits,
 		CheckNewDevices:   a.flows.NewDeviceCheck == "email_code",
 	})
 	if err != nil {

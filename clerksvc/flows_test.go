@@ -59,7 +59,7 @@ func (c *clocked) inject(t *testing.T, fault clerkemu.Fault) {
 // requestReset asks for a reset of the address and returns what resetPassword needs.
 func (c *clocked) requestReset(t *testing.T, password string) clerksvc.ResetPasswordInput {
 	t.Helper()
-	handle, err := c.RequestPasswordReset(t.Context(), email)
+	handle, err := c.RequestPasswordReset(t.Context(), clerksvc.Client{}, email)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestARefusalOfOneAccountIsNotTold(t *testing.T) {
 		if _, err := c.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password)}); !errors.Is(err, clerksvc.ErrInvalidCredentials) {
 			t.Errorf("signIn, %s: %v", code, err)
 		}
-		handle, err := c.RequestPasswordReset(t.Context(), "absent@example.com")
+		handle, err := c.RequestPasswordReset(t.Context(), clerksvc.Client{}, "absent@example.com")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,13 +16,16 @@ import (
 // the account would be left verified with the password of whoever began the sign-up (rule 2). Its owner signs up again.
 //
 // Errors: *InvalidInputError, *RateLimitedError, *UnavailableError.
-func (s *Service) RequestPasswordReset(ctx context.Context, emailAddress string) (signInID string, err error) {
+func (s *Service) RequestPasswordReset(ctx context.Context, client Client, emailAddress string) (signInID string, err error) {
 	ctx, cancel := s.begin(ctx)
 	defer cancel()
 
 	var f fields
 	email := f.email("email", emailAddress)
 	if err := f.err(); err != nil {
+		return "", err
+	}
+	if err := s.limiter.mailTo(ctx, client, email); err != nil {
 		return "", err
 	}
 	// One life for all, whatever Clerk says of the code: a handle's end is something that can be observed.
@@ -86,6 +89,9 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 	}
 	if broken := s.policy.violations(in.NewPassword.Reveal(), ""); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
+	}
+	if err := s.limiter.code(ctx, in.Client, in.SignInID); err != nil {
+		return nil, err
 	}
 	var account *User
 	lookedAt := s.now()

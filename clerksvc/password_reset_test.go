@@ -20,7 +20,7 @@ func TestAnUnfinishedSignUpCannotBeReset(t *testing.T) {
 	}
 	c.wait(time.Minute)
 	mails := len(c.clerk.Mail(email))
-	handle, err := c.RequestPasswordReset(t.Context(), email)
+	handle, err := c.RequestPasswordReset(t.Context(), clerksvc.Client{}, email)
 	if err != nil || len(c.clerk.Mail(email)) != mails {
 		t.Errorf("a code was sent, or it is told that none was: %v", err)
 	}
@@ -51,12 +51,12 @@ func TestResetsFailAlike(t *testing.T) {
 			seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
 			fault.Kind, fault.Operation, fault.Times = clerkemu.FaultStatus, "PrepareEmailAddressVerification", 1
 			c.inject(t, fault)
-			if _, err := c.RequestPasswordReset(t.Context(), email); err != nil {
+			if _, err := c.RequestPasswordReset(t.Context(), clerksvc.Client{}, email); err != nil {
 				t.Errorf("a code that could not be sent is told: %v", err)
 			}
 			c.clerk.ClearFaults()
 
-			absent, err := c.RequestPasswordReset(t.Context(), "absent@example.com")
+			absent, err := c.RequestPasswordReset(t.Context(), clerksvc.Client{}, "absent@example.com")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +112,7 @@ func TestHandlesOfResetsEndTogether(t *testing.T) {
 	}
 	decoy := wrong
 	var err error
-	if decoy.SignInID, err = c.RequestPasswordReset(t.Context(), "absent@example.com"); err != nil {
+	if decoy.SignInID, err = c.RequestPasswordReset(t.Context(), clerksvc.Client{}, "absent@example.com"); err != nil {
 		t.Fatal(err)
 	}
 	proved := c.requestReset(t, "password123")

@@ -85,7 +85,7 @@ func (w *world) verifyEmail() {
 func (w *world) resendVerification() {
 	e := w.drawHandle("emailAddressId", kindEmailAddress)
 	w.mayFail(w.drawFault())
-	sent, err := w.service.ResendVerification(w.t.Context(), e.text)
+	sent, err := w.service.ResendVerification(w.t.Context(), clerksvc.Client{}, e.text)
 	w.ended(err, fmt.Sprintf("ResendVerification(%s)", e.name),
 		"AlreadyVerified", "VerificationExpired", "InvalidInput", "RateLimited", "ServiceUnavailable")
 	m := w.settle(claim{}, err == nil)
@@ -137,7 +137,7 @@ func (w *world) signIn() {
 func (w *world) requestPasswordReset() {
 	address := drawn(w, "address", []string{ada, bob}, addresses())
 	w.mayFail(w.drawFault())
-	text, err := w.service.RequestPasswordReset(w.t.Context(), address)
+	text, err := w.service.RequestPasswordReset(w.t.Context(), clerksvc.Client{}, address)
 	w.ended(err, fmt.Sprintf("RequestPasswordReset(%s)", address), "InvalidInput", "RateLimited", "ServiceUnavailable")
 	m := w.settle(claim{}, err == nil)
 	if err != nil {
@@ -209,7 +209,7 @@ func (w *world) prepareSecondFactor() {
 	h := w.drawOwned("signInId", byMail)
 	step := drawn(w, "strategy", allSteps()[2:], allSteps())
 	w.mayFail(w.drawFault())
-	prepared, err := w.service.PrepareSecondFactor(w.t.Context(), h.text, step)
+	prepared, err := w.service.PrepareSecondFactor(w.t.Context(), clerksvc.Client{}, h.text, step)
 	w.ended(err, fmt.Sprintf("PrepareSecondFactor(%s, %s)", h.name, step),
 		"VerificationExpired", "InvalidInput", "RateLimited", "ServiceUnavailable")
 	m := w.settle(claim{}, err == nil)

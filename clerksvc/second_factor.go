@@ -67,7 +67,9 @@ type PreparedSecondFactor struct {
 // PrepareSecondFactor mails the code that a sign-in on a new device lacks. One call.
 //
 // Errors: *InvalidInputError, ErrVerificationExpired, *RateLimitedError, *UnavailableError.
-func (s *Service) PrepareSecondFactor(ctx context.Context, signInID string, step SecondFactor) (*PreparedSecondFactor, error) {
+func (s *Service) PrepareSecondFactor(
+	ctx context.Context, client Client, signInID string, step SecondFactor,
+) (*PreparedSecondFactor, error) {
 	ctx, cancel := s.begin(ctx)
 	defer cancel()
 
@@ -79,6 +81,9 @@ func (s *Service) PrepareSecondFactor(ctx context.Context, signInID string, step
 		return nil, invalidField("strategy", FieldNotAvailable)
 	}
 	if err := s.secondFactors.check(signIn); err != nil {
+		return nil, err
+	}
+	if err := s.limiter.mailWith(ctx, client, signIn.EmailAddressID); err != nil {
 		return nil, err
 	}
 	prepared, err := s.api.PrepareEmailAddressVerification(ctx, signIn.EmailAddressID)
@@ -134,6 +139,9 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 		return nil, invalidField("signInId", FieldInvalidHandle)
 	}
 
+	if err := s.limiter.any(ctx, in.Client); err != nil {
+		return nil, err
+	}
 	if err := s.secondFactors.begin(signIn); err != nil {
 		return nil, err
 	}

@@ -88,6 +88,8 @@ type Config struct {
 	// AnswerFloor is how long an answer that must not tell whether an account exists takes at least, until it is learned how long such
 	// answers take. At most 2 seconds.
 	AnswerFloor time.Duration
+	// Limits is how often things may be done; nil is as often as Clerk lets them.
+	Limits *Limits
 	// CheckNewDevices has a sign-in with a password alone ask for a mailed code, unless the device is known.
 	CheckNewDevices bool
 }
@@ -98,6 +100,7 @@ type Service struct {
 	api           *API
 	frontend      *FrontendAPI
 	keys          *seal.Keyring
+	limiter       *limiter
 	tokens        *tokenVerifier
 	secondFactors *attemptLimiter
 	log           *slog.Logger
@@ -125,7 +128,12 @@ func New(cfg Config) (*Service, error) {
 	if cfg.API == nil || cfg.Keys == nil || cfg.Logger == nil || cfg.Now == nil || cfg.Timeout <= 0 {
 		return nil, errors.New("clerksvc: API, Keys, Logger, Now and Timeout are required")
 	}
+	limiter, err := newLimiter(cfg.Limits, cfg.Logger, cfg.Now)
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
+		limiter:          limiter,
 		api:              cfg.API,
 		frontend:         cfg.FrontendAPI,
 		keys:             cfg.Keys,

@@ -36,6 +36,9 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 		return nil, err
 	}
 
+	if err := s.limiter.signIn(ctx, in.Client, email); err != nil {
+		return nil, err
+	}
 	began, lookedAt := time.Now(), s.now()
 	attempt, err := s.api.CreateSignIn(ctx, email)
 	if err != nil {
@@ -52,11 +55,12 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 		s.signInPace.hold(ctx, began)
 		return nil, s.alike(ctx, err, ErrInvalidCredentials)
 	}
+	s.limiter.know(in.Client, email)
 	if err := barred(attempt.User); err != nil {
 		return nil, err
 	}
 	if !verified(attempt.Address) {
-		return nil, s.emailNotVerified(ctx, attempt)
+		return nil, s.emailNotVerified(ctx, in.Client, email, attempt)
 	}
 	return s.complete(ctx, attempt.User, proof{
 		client:         in.Client,
@@ -68,9 +72,15 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 
 // emailNotVerified mails a code to the address and returns the *EmailNotVerifiedError that carries it. A code that was
 // sent moments ago is still good, but Clerk does not tell its verification any more: then there is only a time to wait.
-func (s *Service) emailNotVerified(ctx context.Context, attempt *SignInAttempt) error {
+func (s *Service) emailNotVerified(ctx context.Context, client Client, email string, attempt *SignInAttempt) error {
 	handle, err := s.sealEmailAddress(attempt.User, attempt.Address.ID)
 	if err != nil {
+		return err
+	}
+	var limited *RateLimitedError
+	if err := s.limiter.mailTo(ctx, client, email); errors.As(err, &limited) {
+		return &EmailNotVerifiedError{EmailAddressID: handle, RetryAfter: limited.RetryAfter}
+	} else if err != nil {
 		return err
 	}
 	sent, err := s.sendVerification(ctx, attempt.Address.ID, time.Time{})
@@ -78,7 +88,6 @@ func (s *Service) emailNotVerified(ctx context.Context, attempt *SignInAttempt) 
 		return &EmailNotVerifiedError{EmailAddressID: handle, Sent: sent}
 	}
 	result := s.outcome(ctx, err)
-	var limited *RateLimitedError
 	if errors.As(result, &limited) && hasCode(err, "verification_code_too_many_requests") {
 		return &EmailNotVerifiedError{EmailAddressID: handle, RetryAfter: limited.RetryAfter}
 	}

@@ -14,6 +14,7 @@ import (
 
 // SignUpInput is what SignUp needs.
 type SignUpInput struct {
+	Client    Client
 	Email     string
 	Password  secret.String
 	FirstName *string
@@ -50,6 +51,9 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*VerificationRequ
 
 	checked, err := s.checkSignUp(in)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.limiter.signUp(ctx, in.Client, checked.email); err != nil {
 		return nil, err
 	}
 	account, createdAt, err := s.claim(ctx, checked)

@@ -54,6 +54,9 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (*Signed
 		return nil, invalidField("verificationId", FieldInvalidHandle)
 	}
 
+	if err := s.limiter.code(ctx, in.Client, in.VerificationID); err != nil {
+		return nil, err
+	}
 	p := proof{client: in.Client, lookedAt: s.now(), emailAddressID: address.EmailAddressID, mailbox: true}
 	if s.mode == ModeSession && s.now().Before(time.Unix(verification.FreshUntil, 0)) {
 		if err := s.verify(ctx, verification, code); err != nil {
@@ -110,12 +113,15 @@ func (s *Service) attemptsRemaining(made *int) *int {
 // ResendVerification mails another code to an address that is not verified yet. Two calls.
 //
 // Errors: *InvalidInputError, ErrAlreadyVerified, ErrVerificationExpired, *RateLimitedError, *UnavailableError.
-func (s *Service) ResendVerification(ctx context.Context, emailAddressID string) (*SentVerification, error) {
+func (s *Service) ResendVerification(ctx context.Context, client Client, emailAddressID string) (*SentVerification, error) {
 	ctx, cancel := s.begin(ctx)
 	defer cancel()
 
 	var handle emailAddressHandle
 	if err := s.open(purposeEmailAddress, "emailAddressId", emailAddressID, &handle); err != nil {
+		return nil, err
+	}
+	if err := s.limiter.mailWith(ctx, client, handle.EmailAddressID); err != nil {
 		return nil, err
 	}
 	address, err := s.api.GetEmailAddress(ctx, handle.EmailAddressID)

@@ -28,11 +28,11 @@ func TestTheFirstCodeOfAnAccountIsFreshForAMoment(t *testing.T) {
 	}
 	firstCode := clerk.Mail(email)[0].Code
 	var limited *clerksvc.RateLimitedError
-	if _, err := service.ResendVerification(t.Context(), started.EmailAddressID); !errors.As(err, &limited) {
+	if _, err := service.ResendVerification(t.Context(), clerksvc.Client{}, started.EmailAddressID); !errors.As(err, &limited) {
 		t.Fatalf("a second code at once: %v", err)
 	}
 	wait(31 * time.Second)
-	resent, err := service.ResendVerification(t.Context(), started.EmailAddressID)
+	resent, err := service.ResendVerification(t.Context(), clerksvc.Client{}, started.EmailAddressID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func TestWalkthrough(t *testing.T) {
 	for _, mode := range modes() {
 		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
-			dev := startDev(t, "--session-mode="+mode.session, "--emulator-production="+strconv.FormatBool(mode.production))
+			dev := startDev(t, "--rate-limits=off", "--session-mode="+mode.session, "--emulator-production="+strconv.FormatBool(mode.production))
 			walk := exec.CommandContext(t.Context(), "sh", "walkthrough.sh", dev.url, dev.mailbox)
 			walk.Env = environment()
 			if mode.session == "session" {
@@ -167,6 +167,9 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "SESSION_COOKIES=true", "SESSION_MODE=ticket"}, 2, "", []string{"SESSION_COOKIES"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "TICKET_LIFE=1h"}, 2, "", []string{"TICKET_LIFE"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "ANSWER_FLOOR=3s"}, 2, "", []string{"ANSWER_FLOOR"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "LIMIT_MAILS=many"}, 2, "", []string{"limit-mails"}},
+		{[]string{"serve", "--rate-limits=off"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"--rate-limits"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "REDIS_URL=http://127.0.0.1"}, 1, "", []string{"redis://"}},
 		{[]string{"dev", "--emulator-production", "--session-mode=session"}, nil, 2, "", []string{"SESSION_MODE"}},
 		{[]string{"dev"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
 		{[]string{"emulator"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},

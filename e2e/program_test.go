@@ -105,7 +105,7 @@ type api struct {
 // startAPI runs `clerkql serve` in front of an embedded Clerk until the test ends.
 func startAPI(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
 	t.Helper()
-	return start(t, append([]string{
+	return start(t, append(append([]string{
 		"serve",
 		"--addr=127.0.0.1:0",
 		"--log-format=json",
@@ -115,7 +115,18 @@ func startAPI(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
 		"--clerk-api-url=" + clerk.APIURL(),
 		"--clerk-secret-key=" + clerk.SecretKey(),
 		"--handle-keys=" + handleKey,
-	}, flags...))
+	}, unlimited()...), flags...))
+}
+
+// unlimited returns flags for budgets that no test spends.
+func unlimited() []string {
+	var flags []string
+	for _, name := range []string{
+		"requests-per-ip", "sign-ins-per-ip", "sign-ins-per-address", "sign-ups-per-ip", "mail-pause", "mails-per-address", "mails", "codes-per-handle",
+	} {
+		flags = append(flags, "--limit-"+name+"=1000000/1s")
+	}
+	return flags
 }
 
 // start runs the program and waits until it says where it serves GraphQL.

@@ -9,7 +9,7 @@ import (
 
 // RequestPasswordReset resolves Mutation.requestPasswordReset.
 func (m mutation) RequestPasswordReset(ctx context.Context, input model.RequestPasswordResetInput) (model.RequestPasswordResetResult, error) {
-	signInID, err := m.service.RequestPasswordReset(ctx, input.Email)
+	signInID, err := m.service.RequestPasswordReset(ctx, client(ctx), input.Email)
 	return result(ctx, m.log, err, func() model.RequestPasswordResetResult {
 		return model.PasswordResetSent{SignInID: signInID}
 	})

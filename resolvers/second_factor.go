@@ -9,7 +9,7 @@ import (
 
 // PrepareSecondFactor resolves Mutation.prepareSecondFactor.
 func (m mutation) PrepareSecondFactor(ctx context.Context, input model.PrepareSecondFactorInput) (model.PrepareSecondFactorResult, error) {
-	prepared, err := m.service.PrepareSecondFactor(ctx, input.SignInID, clerksvc.SecondFactor(input.Strategy))
+	prepared, err := m.service.PrepareSecondFactor(ctx, client(ctx), input.SignInID, clerksvc.SecondFactor(input.Strategy))
 	return result(ctx, m.log, err, func() model.PrepareSecondFactorResult {
 		return model.SecondFactorPrepared{SignInID: prepared.SignInID, ExpiresAt: prepared.ExpiresAt}
 	})

@@ -10,6 +10,7 @@ import (
 // SignUp resolves Mutation.signUp.
 func (m mutation) SignUp(ctx context.Context, input model.SignUpInput) (model.SignUpResult, error) {
 	started, err := m.service.SignUp(ctx, clerksvc.SignUpInput{
+		Client:    client(ctx),
 		Email:     input.Email,
 		Password:  input.Password,
 		FirstName: input.FirstName,
@@ -38,7 +39,7 @@ func (m mutation) VerifyEmail(ctx context.Context, input model.VerifyEmailInput)
 
 // ResendVerification resolves Mutation.resendVerification.
 func (m mutation) ResendVerification(ctx context.Context, input model.ResendVerificationInput) (model.ResendVerificationResult, error) {
-	sent, err := m.service.ResendVerification(ctx, input.EmailAddressID)
+	sent, err := m.service.ResendVerification(ctx, client(ctx), input.EmailAddressID)
 	return result(ctx, m.log, err, func() model.ResendVerificationResult {
 		return model.VerificationSent{VerificationID: sent.VerificationID, ExpiresAt: sent.ExpiresAt}
 	})

@@ -35,7 +35,8 @@ import (
 const (
 	clients     = 16
 	accounts    = 16
-	warmUp      = 64 // for the server to learn how long its answers take
+	unlimited   = "1000000/1s" // a budget that is never spent
+	warmUp      = 64           // for the server to learn how long its answers take
 	apiAddr     = "127.0.0.1:18471"
 	handleKey   = "5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c"
 	hashingTime = 100 * time.Millisecond // that Clerk takes to compare a password
@@ -113,7 +114,9 @@ func serve(clerkURL, secretKey string) (stop func(), err error) {
 		return nil, fmt.Errorf("%w: %s", err, built)
 	}
 	program := exec.Command(binary, "serve", "--addr="+apiAddr, "--log-level=error", "--session-mode=ticket",
-		"--clerk-api-url="+clerkURL+"/v1", "--clerk-secret-key="+secretKey, "--handle-keys="+handleKey)
+		"--clerk-api-url="+clerkURL+"/v1", "--clerk-secret-key="+secretKey, "--handle-keys="+handleKey,
+		"--limit-requests-per-ip="+unlimited, "--limit-sign-ins-per-ip="+unlimited, "--limit-sign-ins-per-address="+unlimited,
+		"--limit-mail-pause="+unlimited, "--limit-mails-per-address="+unlimited, "--limit-mails="+unlimited)
 	program.Stderr = os.Stderr
 	if err := program.Start(); err != nil {
 		return nil, err

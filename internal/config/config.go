@@ -63,6 +63,8 @@ type Dev struct {
 	HTTP
 	Log
 	Flows
+	Limits
+	RateLimits         string `env:"RATE_LIMITS" default:"on" enum:"on,off" help:"Whether there are limits on how often things may be done: on or off."`
 	EmulatorAddr       string `env:"EMULATOR_ADDR" default:"127.0.0.1:8090" help:"Loopback address that the embedded Clerk listens on."`
 	EmulatorProduction bool   `env:"EMULATOR_PRODUCTION" help:"Have the embedded Clerk behave like a production instance."`
 	noProductionKey
@@ -84,6 +86,7 @@ type Serve struct {
 	HTTP
 	Log
 	Flows
+	Limits
 	Clerk
 	HandleKeys   []secret.String `env:"HANDLE_KEYS" placeholder:"HEX" help:"Keys of 64 hexadecimal digits that seal the handles (make one with: openssl rand -hex 32). The first seals, all open. Required. Better set in the environment."`
 	CodeAttempts int             `env:"CODE_ATTEMPTS" default:"0" help:"How many times the instance lets a mailed code be tried, if you know. It is told as attemptsRemaining."`

@@ -1,0 +1,156 @@
+package clerksvc
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"clerkql/internal/ratelimit"
+)
+
+// Limits is how often things may be done, and by whom. A budget is charged before Clerk is called, once for each mutation however many
+// a request has, and whether or not an account exists (rule 3).
+type Limits struct {
+	Store ratelimit.Store
+	Keys  *ratelimit.Keys
+	// PerIP bounds all mutations of a client, without those that only refresh and end sessions.
+	PerIP ratelimit.Budget
+	// SignInsPerIP and SignInsPerIdentifier bound tries at passwords. An IP from which somebody signed in with an identifier has a budget
+	// of its own for it, so that who tries passwords elsewhere does not keep its owner out.
+	SignInsPerIP, SignInsPerIdentifier ratelimit.Budget
+	SignUpsPerIP                       ratelimit.Budget
+	// MailsPerAddress are the pause between two mails to an address, and how many there may be in a longer time. Mails bounds those to
+	// all addresses together.
+	MailsPerAddress [2]ratelimit.Budget
+	Mails           ratelimit.Budget
+	// CodesPerHandle bounds tries at the code that goes with a handle.
+	CodesPerHandle ratelimit.Budget
+}
+
+const (
+	// maxKnownClients bounds the memory for who signed in from where, to about 10 MB.
+	maxKnownClients = 50_000
+	// knownClientLife is how long it is remembered.
+	knownClientLife = 30 * 24 * time.Hour
+)
+
+// limiter charges budgets. A nil limiter has none.
+type limiter struct {
+	Limits
+	log *slog.Logger
+	now func() time.Time
+	// known has the keys of identifiers and IPs that a right password came from, and when. Each process remembers for itself.
+	known *lru.Cache[string, time.Time]
+}
+
+func newLimiter(limits *Limits, log *slog.Logger, now func() time.Time) (*limiter, error) {
+	if limits == nil {
+		return nil, nil
+	}
+	known, err := lru.New[string, time.Time](maxKnownClients)
+	if err != nil {
+		return nil, err
+	}
+	return &limiter{Limits: *limits, log: log, now: now, known: known}, nil
+}
+
+// take takes one from every budget, or returns *RateLimitedError. A store that can't be asked, which one that falls back never is, lets
+// nothing through.
+func (l *limiter) take(ctx context.Context, charges ...ratelimit.Charge) error {
+	decision, err := l.Store.Take(ctx, charges)
+	switch {
+	case err != nil:
+		l.log.ErrorContext(ctx, "rate limits can't be asked", slog.String("error", err.Error()))
+		return &UnavailableError{RetryAfter: defaultRetryAfter, cause: err}
+	case !decision.OK:
+		return &RateLimitedError{RetryAfter: decision.RetryAfter}
+	}
+	return nil
+}
+
+func (l *limiter) ip(client Client) string {
+	addr, _ := netip.ParseAddr(client.IP) // one that is none is the zero Addr, which is one client
+	return l.Keys.IP(addr)
+}
+
+func (l *limiter) perIP(client Client) ratelimit.Charge {
+	return ratelimit.Charge{Key: "any " + l.ip(client), Budget: l.PerIP}
+}
+
+// mails are the charges for a mail to somebody, who is named by key.
+func (l *limiter) mails(key string) []ratelimit.Charge {
+	return []ratelimit.Charge{
+		{Key: "mail-pause " + key, Budget: l.MailsPerAddress[0]},
+		{Key: "mail " + key, Budget: l.MailsPerAddress[1]},
+		{Key: "mail", Budget: l.Mails},
+	}
+}
+
+// signUp charges for a sign-up and its mail.
+func (l *limiter) signUp(ctx context.Context, client Client, email string) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(ctx, append(l.mails(l.Keys.Identifier(email)),
+		l.perIP(client), ratelimit.Charge{Key: "sign-up " + l.ip(client), Budget: l.SignUpsPerIP})...)
+}
+
+// signIn charges for a try at a password.
+func (l *limiter) signIn(ctx context.Context, client Client, email string) error {
+	if l == nil {
+		return nil
+	}
+	identifier := "sign-in " + l.Keys.Identifier(email)
+	if at, known := l.known.Get(l.clientKey(client, email)); known && l.now().Sub(at) < knownClientLife {
+		identifier = "known " + l.clientKey(client, email)
+	}
+	return l.take(ctx, l.perIP(client),
+		ratelimit.Charge{Key: "sign-in " + l.ip(client), Budget: l.SignInsPerIP},
+		ratelimit.Charge{Key: identifier, Budget: l.SignInsPerIdentifier})
+}
+
+// know remembers that a right password came from a client.
+func (l *limiter) know(client Client, email string) {
+	if l != nil {
+		l.known.Add(l.clientKey(client, email), l.now())
+	}
+}
+
+func (l *limiter) clientKey(client Client, email string) string {
+	return l.Keys.Subject(l.Keys.Identifier(email) + l.ip(client))
+}
+
+// mailTo charges for a mail to an address.
+func (l *limiter) mailTo(ctx context.Context, client Client, email string) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(ctx, append(l.mails(l.Keys.Identifier(email)), l.perIP(client))...)
+}
+
+// mailWith charges for a mail to the address that a handle is about, which the handle does not name.
+func (l *limiter) mailWith(ctx context.Context, client Client, emailAddressID string) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(ctx, append(l.mails(l.Keys.Subject(emailAddressID)), l.perIP(client))...)
+}
+
+// code charges for a try at the code that goes with a handle.
+func (l *limiter) code(ctx context.Context, client Client, handle string) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(ctx, l.perIP(client), ratelimit.Charge{Key: "code " + l.Keys.Subject(handle), Budget: l.CodesPerHandle})
+}
+
+// any charges for what has no budget of its own.
+func (l *limiter) any(ctx context.Context, client Client) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(ctx, l.perIP(client))
+}

@@ -1,0 +1,216 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"clerkql/clerkemu"
+)
+
+// limited runs the API with the budgets of flags, behind a proxy that it trusts, so that a test can come from any IP.
+func limited(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
+	t.Helper()
+	return startAPI(t, clerk, append([]string{"--trusted-proxies=127.0.0.1/32"}, flags...)...)
+}
+
+// from runs a mutation as a client with this IP, and returns the member that it ended with.
+func (a *api) from(t testing.TB, ip, mutation string, input map[string]any) member {
+	t.Helper()
+	got := a.query(t, contract.document(mutation), map[string]any{"input": input}, http.Header{"X-Forwarded-For": {ip}})
+	var result member
+	a.decode(t, got, "result", &result)
+	contract.saw(mutation, result.typename())
+	a.remember(input)
+	a.remember(result)
+	return result
+}
+
+// spend runs a mutation so often, and fails the test if it is limited before, or not after.
+func (a *api) spend(t testing.TB, times int, ip, mutation string, input map[string]any) member {
+	t.Helper()
+	for i := range times {
+		if result := a.from(t, ip, mutation, input); result.typename() == "RateLimited" {
+			t.Fatalf("%s from %s is limited after %d: %v", mutation, ip, i, result)
+		}
+	}
+	result := a.from(t, ip, mutation, input)
+	if result.typename() != "RateLimited" {
+		t.Fatalf("%s from %s is not limited after %d: %v", mutation, ip, times, result)
+	}
+	return result
+}
+
+// TestTriesAtPasswordsAreLimited has the budget of an address, which absent ones have too, and the budget that its owner keeps.
+func TestTriesAtPasswordsAreLimited(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	a := limited(t, clerk, "--limit-sign-ins-per-address=4/1h")
+	seed(t, clerk, ada())
+	right := map[string]any{"email": email, "password": password}
+	const home = "198.51.100.1"
+	if got := a.from(t, home, "signIn", right); got.typename() != "SessionCreated" {
+		t.Fatal(got)
+	}
+	clerk.ResetCalls()
+	for _, address := range []string{" ADA@example.com", "absent@example.com"} {
+		guess := map[string]any{"email": address, "password": "not the password"}
+		spent := 3
+		if address == "absent@example.com" {
+			spent = 4 // nobody signed in with it before
+		}
+		for i := range spent { // each from elsewhere
+			if got := a.from(t, fmt.Sprintf("203.0.113.%d", i), "signIn", guess); got.typename() != "InvalidCredentials" {
+				t.Fatalf("guess %d for %s: %v", i+1, address, got)
+			}
+		}
+		limited := a.from(t, "203.0.113.200", "signIn", guess)
+		if wait, _ := limited["retryAfterSeconds"].(float64); limited.typename() != "RateLimited" || wait < 800 || wait > 900 {
+			t.Errorf("one guess more for %s: %v", address, limited)
+		}
+	}
+	if calls := len(clerk.Calls()); calls != 2*(3+4) {
+		t.Errorf("%d calls to Clerk", calls)
+	}
+	// Its owner, at home, is not kept out. Elsewhere even the right password has to wait.
+	if got := a.from(t, home, "signIn", right); got.typename() != "SessionCreated" {
+		t.Errorf("the owner at home: %v", got)
+	}
+	if got := a.from(t, "203.0.113.201", "signIn", right); got.typename() != "RateLimited" {
+		t.Errorf("the owner elsewhere: %v", got)
+	}
+}
+
+// TestLimitsPerClient has the budgets of an IP address, and of a /64 of IPv6.
+func TestLimitsPerClient(t *testing.T) {
+	for name, row := range map[string]struct {
+		flag, mutation string
+		input          func(i int) map[string]any
+	}{
+		"requests": {"--limit-requests-per-ip=3/1h", "requestPasswordReset", func(i int) map[string]any {
+			return map[string]any{"email": fmt.Sprintf("nobody%d@example.com", i)}
+		}},
+		"sign-ins": {"--limit-sign-ins-per-ip=3/1h", "signIn", func(i int) map[string]any {
+			return map[string]any{"email": fmt.Sprintf("nobody%d@example.com", i), "password": password}
+		}},
+		"sign-ups": {"--limit-sign-ups-per-ip=3/1h", "signUp", func(i int) map[string]any {
+			return map[string]any{"email": fmt.Sprintf("new%d@example.com", i), "password": password}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := limited(t, clerkemu.RunT(t), row.flag)
+			i := 0
+			try := func(ip string) string {
+				i++
+				return a.from(t, ip, row.mutation, row.input(i)).typename()
+			}
+			for _, network := range [][]string{{"198.51.100.1"}, {"198.51.100.2"}, {"2001:db8::1", "2001:db8::2:1", "2001:db8:0:0:ffff::"}, {"2001:db8:0:1::1"}} {
+				for n := range 3 {
+					if got := try(network[n%len(network)]); got == "RateLimited" {
+						t.Errorf("%v is limited after %d", network, n)
+					}
+				}
+				if got := try(network[0]); got != "RateLimited" {
+					t.Errorf("%v is not limited: %s", network, got)
+				}
+			}
+		})
+	}
+}
+
+// TestMailsAreLimited has the budgets of an address, which absent ones have too, and that of all together.
+func TestMailsAreLimited(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	seed(t, clerk, ada())
+	a := limited(t, clerk, "--limit-mail-pause=1/30s")
+	for _, address := range []string{email, "absent@example.com"} {
+		limited := a.spend(t, 1, "198.51.100.1", "requestPasswordReset", map[string]any{"email": address})
+		if wait := limited["retryAfterSeconds"]; wait != 30.0 && wait != 29.0 {
+			t.Errorf("%s: wait %v", address, wait)
+		}
+	}
+	a = limited(t, clerk, "--limit-mails-per-address=2/1h")
+	a.spend(t, 2, "198.51.100.1", "requestPasswordReset", map[string]any{"email": "Ada@Example.com"})
+	if got := a.from(t, "198.51.100.1", "requestPasswordReset", map[string]any{"email": "another@example.com"}); got.typename() != "PasswordResetSent" {
+		t.Errorf("another address: %v", got)
+	}
+	a = limited(t, clerk, "--limit-mails=2/1h")
+	started := a.signUp(t, clerk, "one@example.com", password)
+	a.from(t, "198.51.100.1", "requestPasswordReset", map[string]any{"email": "two@example.com"})
+	for mutation, input := range map[string]map[string]any{
+		"signUp":               {"email": "three@example.com", "password": password},
+		"resendVerification":   {"emailAddressId": started["emailAddressId"]},
+		"requestPasswordReset": {"email": "four@example.com"},
+	} {
+		if got := a.from(t, "198.51.100.2", mutation, input); got.typename() != "RateLimited" {
+			t.Errorf("%s: %v", mutation, got)
+		}
+	}
+	// A sign-in that would mail a code tells to wait for it.
+	unverified := a.from(t, "198.51.100.2", "signIn", map[string]any{"email": "one@example.com", "password": password})
+	if unverified.typename() != "EmailNotVerified" || unverified["resendAfterSeconds"] == nil || unverified["verificationId"] != nil {
+		t.Errorf("signIn: %v", unverified)
+	}
+}
+
+// TestTriesAtCodesAreLimited has the budget of a handle.
+func TestTriesAtCodesAreLimited(t *testing.T) {
+	clerk := clerkemu.RunT(t, func(o *clerkemu.Options) { o.CodeAttempts = 100 })
+	a := limited(t, clerk, "--limit-codes-per-handle=5/10m")
+	verify := a.signUp(t, clerk, email, password)
+	verify["code"] = wrong(verify["code"].(string))
+	a.spend(t, 5, "198.51.100.1", "verifyEmail", verify)
+	sent := a.from(t, "198.51.100.1", "requestPasswordReset", map[string]any{"email": "absent@example.com"})
+	a.spend(t, 5, "198.51.100.1", "resetPassword", map[string]any{"signInId": sent["signInId"], "code": "123456", "newPassword": newPassword})
+}
+
+// TestReplicasShareLimits has two processes with one Redis: what one gave, the other does not. While Redis is away each limits by itself.
+func TestReplicasShareLimits(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	redis := startRedis(t)
+	flags := []string{"--redis-url=redis://" + redis.addr, "--limit-sign-ins-per-address=4/1h"}
+	one, two := limited(t, clerk, flags...), limited(t, clerk, flags...)
+	guess := func(address string) map[string]any {
+		return map[string]any{"email": address, "password": "not the password"}
+	}
+	for i := range 4 {
+		if got := []*api{one, two}[i%2].from(t, "198.51.100.1", "signIn", guess("a@example.com")); got.typename() != "InvalidCredentials" {
+			t.Fatalf("guess %d: %v", i+1, got)
+		}
+	}
+	for _, replica := range []*api{one, two} {
+		if got := replica.from(t, "198.51.100.1", "signIn", guess("a@example.com")); got.typename() != "RateLimited" {
+			t.Errorf("a fifth guess: %v", got)
+		}
+	}
+
+	redis.kill(t)
+	for _, replica := range []*api{one, two} {
+		replica.spend(t, 4, "198.51.100.1", "signIn", guess("b@example.com"))
+		replica.logged(t, "rate limits are local")
+	}
+	redis.start(t)
+	deadline := time.Now().Add(10 * time.Second)
+	for n := 0; ; n++ { // alone, and soon
+		address := fmt.Sprintf("c%d@example.com", n)
+		given := 0
+		for i := range 8 {
+			if got := []*api{one, two}[i%2].from(t, "198.51.100.1", "signIn", guess(address)); got.typename() == "InvalidCredentials" {
+				given++
+			}
+		}
+		if given == 4 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the replicas gave %d, after Redis came back", given)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	for _, key := range redis.keys(t) {
+		if strings.Contains(key, "example.com") || strings.Contains(key, "198.51.100.1") {
+			t.Errorf("who reads Redis reads %q", key)
+		}
+	}
+}

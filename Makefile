@@ -37,8 +37,10 @@ vulncheck:
 	.ci/vulncheck
 
 # What is nice to have beyond Go and Git, on Debian: a C compiler for the race detector, curl for the walk-through, Redis for the tests of
-# what replicas share.
+# what replicas share, Node.js for the audit of GraphQL over HTTP.
 deps:
 	go mod download
-	for tool in gcc curl redis-server; do command -v $$tool >/dev/null || missing=yes; done; \
-	if [ "$$missing" ]; then apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev curl redis-server; fi
+	for tool in gcc curl redis-server node npm; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	case "$$missing" in *node*|*npm*) node="nodejs npm";; esac; \
+	if [ "$$missing" ]; then apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev curl redis-server $$node; fi
+	npm ci --prefix e2e/audit --ignore-scripts --no-audit --no-fund

@@ -65,7 +65,7 @@ var readSources = sync.OnceValue(func() error {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != "..":
+		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".." || entry.Name() == "node_modules"):
 			return fs.SkipDir
 		case entry.IsDir() || strings.HasSuffix(path, "_test.go"):
 			return nil

@@ -40,7 +40,7 @@ vulncheck:
 # what replicas share, Node.js for the audit of GraphQL over HTTP.
 deps:
 	go mod download
-	for tool in gcc curl redis-server node npm; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	missing=; node=; for tool in gcc curl redis-server node npm; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	case "$$missing" in *node*|*npm*) node="nodejs npm";; esac; \
 	if [ "$$missing" ]; then apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev curl redis-server $$node; fi
 	npm ci --prefix e2e/audit --ignore-scripts --no-audit --no-fund

@@ -147,7 +147,9 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	router := chi.NewRouter()
 	router.Use(middleware.Stack(middleware.Options{Logger: log, TrustedProxies: cfg.TrustedProxies, MaxBodyBytes: maxBodyBytes})...)
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	handler := graph.NewHandler(executable, graph.Options{Logger: log, Introspection: a.open, SameOrigin: a.flows.SessionCookies})
+	handler := graph.NewHandler(executable, graph.Options{
+		Logger: log, Introspection: a.open, MaxMutations: a.flows.MaxMutations, SameOrigin: a.flows.SessionCookies,
+	})
 	if a.flows.SessionCookies {
 		handler = cookies.Handler(handler)
 	}

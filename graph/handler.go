@@ -29,6 +29,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Introspection lets clients ask for the schema.
 	Introspection bool
+	// MaxMutations is how many mutations a request may run.
+	MaxMutations int
 	// SameOrigin refuses what a page of another origin has a browser send, as there are cookies that the browser adds.
 	SameOrigin bool
 }
@@ -39,7 +41,7 @@ func NewHandler(schema graphql.ExecutableSchema, opts Options) http.Handler {
 	server.AddTransport(newTransport(opts.SameOrigin))
 	server.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
 	server.SetParserTokenLimit(parserTokenLimit)
-	server.Use(oneMutation{})
+	server.Use(limits{mutations: opts.MaxMutations})
 	server.Use(extension.FixedComplexityLimit(complexityLimit))
 	server.SetDisableSuggestion(!opts.Introspection)
 	if opts.Introspection {

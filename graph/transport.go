@@ -120,6 +120,10 @@ func readBody(r *http.Request) (*graphql.RawParams, *requestFault) {
 		if errors.As(err, &tooLarge) {
 			return nil, &requestFault{http.StatusRequestEntityTooLarge, "The request body is too large."}
 		}
+		var mismatch *json.UnmarshalTypeError
+		if errors.As(err, &mismatch) && mismatch.Value == "array" && mismatch.Field == "" {
+			return nil, badRequest("Batches are not taken. Send one operation per request.")
+		}
 		return nil, badRequest("The request body is not a JSON object with the fields of a GraphQL request.")
 	}
 	return body.params()

@@ -56,6 +56,7 @@ type Flows struct {
 	NewDeviceCheck    string        `env:"NEW_DEVICE_CHECK" default:"off" help:"What a sign-in with a password asks for on a new device, of accounts without a second factor: off or email_code."`
 	AuthorizedParties []string      `env:"AUTHORIZED_PARTIES" placeholder:"ORIGIN" help:"Origins that the azp of a session token may name. None: every origin."`
 	MutationTimeout   time.Duration `env:"MUTATION_TIMEOUT" default:"20s" help:"Longest that one mutation may take, with all its calls to Clerk."`
+	MaxMutations      int           `env:"MAX_MUTATIONS" default:"1" help:"How many mutations one request may run, from 1 to 5. All of them together have 50s."`
 }
 
 // Dev is the command dev.

@@ -49,6 +49,7 @@ func TestFlagsAndEnvironment(t *testing.T) {
 		{"AUTHORIZED_PARTIES", "--authorized-parties", "https://a.example.com,https://b.example.com", "https://c.example.com"},
 		{"CLERK_TIMEOUT", "--clerk-timeout", "2s", "3s"},
 		{"MUTATION_TIMEOUT", "--mutation-timeout", "9s", "10s"},
+		{"MAX_MUTATIONS", "--max-mutations", "5", "2"},
 		{"CLERK_SECRET_KEY", "--clerk-secret-key", "sk_live_1", "sk_live_2"},
 		{"HANDLE_KEYS", "--handle-keys", key + "," + strings.Repeat("0b", 32), strings.Repeat("0c", 32)},
 		{"CLERK_API_URL", "--clerk-api-url", "https://clerk.example.com/v1", "http://127.0.0.1:8090/v1"},

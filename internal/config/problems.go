@@ -73,6 +73,12 @@ func (f Flows) problems() error {
 	if f.MutationTimeout < f.ClerkTimeout || f.MutationTimeout > maxMutationTimeout {
 		problems = append(problems, fmt.Errorf("MUTATION_TIMEOUT (--mutation-timeout) must be from CLERK_TIMEOUT to %v", maxMutationTimeout))
 	}
+	switch {
+	case f.MaxMutations < 1 || f.MaxMutations > maxMutations:
+		problems = append(problems, fmt.Errorf("MAX_MUTATIONS (--max-mutations) must be from 1 to %d", maxMutations))
+	case f.MaxMutations > 1 && f.MutationTimeout > maxMutationTimeout/time.Duration(f.MaxMutations):
+		problems = append(problems, fmt.Errorf("MAX_MUTATIONS (--max-mutations) times MUTATION_TIMEOUT must be %v at most", maxMutationTimeout))
+	}
 	return errors.Join(problems...)
 }
 
@@ -168,6 +174,9 @@ func (u ClerkUse) fitTo(clerk Clerk) error {
 
 // maxMutationTimeout leaves time to answer: the server gives up on an answer after a minute.
 const maxMutationTimeout = 50 * time.Second
+
+// maxMutations keeps passwords from being tried by the dozen in one request.
+const maxMutations = 5
 
 const (
 	handleKeyBytes = 32

@@ -147,13 +147,17 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	router := chi.NewRouter()
 	router.Use(middleware.Stack(middleware.Options{Logger: log, TrustedProxies: cfg.TrustedProxies, MaxBodyBytes: maxBodyBytes})...)
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	handler := graph.NewHandler(executable, graph.Options{
-		Logger: log, Introspection: a.open, MaxMutations: a.flows.MaxMutations, SameOrigin: a.flows.SessionCookies,
+	handler, err := graph.NewHandler(executable, graph.Options{
+		Logger: log, Introspection: a.open, MaxMutations: a.flows.MaxMutations,
+		SameOrigin: a.flows.SessionCookies, TrustedOrigins: cfg.AllowedOrigins,
 	})
+	if err != nil {
+		return err
+	}
 	if a.flows.SessionCookies {
 		handler = cookies.Handler(handler)
 	}
-	router.Handle("/graphql", handler)
+	router.Handle("/graphql", middleware.CORS(cfg.AllowedOrigins, a.flows.SessionCookies)(handler))
 	if a.open {
 		router.Get("/", playground.Handler("ClerkQL", "/graphql"))
 	}

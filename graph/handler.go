@@ -33,12 +33,18 @@ type Options struct {
 	MaxMutations int
 	// SameOrigin refuses what a page of another origin has a browser send, as there are cookies that the browser adds.
 	SameOrigin bool
+	// TrustedOrigins are other origins whose pages are not refused.
+	TrustedOrigins []string
 }
 
 // NewHandler serves a schema with its resolvers.
-func NewHandler(schema graphql.ExecutableSchema, opts Options) http.Handler {
+func NewHandler(schema graphql.ExecutableSchema, opts Options) (http.Handler, error) {
+	transport, err := newTransport(opts)
+	if err != nil {
+		return nil, err
+	}
 	server := handler.New(schema)
-	server.AddTransport(newTransport(opts.SameOrigin))
+	server.AddTransport(transport)
 	server.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
 	server.SetParserTokenLimit(parserTokenLimit)
 	server.Use(limits{mutations: opts.MaxMutations})
@@ -52,5 +58,5 @@ func NewHandler(schema graphql.ExecutableSchema, opts Options) http.Handler {
 	presenter := newErrorPresenter(schema.Schema(), opts.Logger)
 	server.SetErrorPresenter(presenter.present)
 	server.SetRecoverFunc(presenter.recovered)
-	return server
+	return server, nil
 }

@@ -21,11 +21,17 @@ type transport struct {
 	origins *http.CrossOriginProtection
 }
 
-func newTransport(sameOrigin bool) transport {
-	if !sameOrigin {
-		return transport{}
+func newTransport(opts Options) (transport, error) {
+	if !opts.SameOrigin {
+		return transport{}, nil
 	}
-	return transport{origins: http.NewCrossOriginProtection()}
+	origins := http.NewCrossOriginProtection()
+	for _, origin := range opts.TrustedOrigins {
+		if err := origins.AddTrustedOrigin(origin); err != nil {
+			return transport{}, err
+		}
+	}
+	return transport{origins: origins}, nil
 }
 
 var _ graphql.Transport = transport{}

@@ -32,6 +32,7 @@ type CommandLine struct {
 type HTTP struct {
 	Addr            string         `env:"ADDR" default:"127.0.0.1:8080" help:"Address that the API listens on."`
 	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of the proxies whose X-Forwarded-For is believed. None: the client is whoever connects."`
+	AllowedOrigins  []string       `env:"ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the API, such as https://app.example.com. None: those of its own origin only."`
 	ShutdownTimeout time.Duration  `env:"SHUTDOWN_TIMEOUT" default:"30s" help:"How long requests under way may take to finish at a shutdown."`
 }
 
@@ -50,7 +51,7 @@ type ClerkUse struct {
 // Flows is how the flows run.
 type Flows struct {
 	ClerkUse
-	SessionCookies    bool          `env:"SESSION_COOKIES" help:"Keep session, refresh and device tokens in cookies of the browser, not in answers. Then only pages of the same origin can run mutations."`
+	SessionCookies    bool          `env:"SESSION_COOKIES" help:"Keep session, refresh and device tokens in cookies of the browser, not in answers. Then only pages of the same origin, and of ALLOWED_ORIGINS, can run mutations."`
 	TicketLife        time.Duration `env:"TICKET_LIFE" default:"1m" help:"How long a ticket can be redeemed, from 10s to 10m."`
 	AnswerFloor       time.Duration `env:"ANSWER_FLOOR" default:"500ms" help:"How long an answer that must not tell whether an account exists takes at least, until the server has learned how long Clerk makes such answers take. At most 2s."`
 	NewDeviceCheck    string        `env:"NEW_DEVICE_CHECK" default:"off" help:"What a sign-in with a password asks for on a new device, of accounts without a second factor: off or email_code."`

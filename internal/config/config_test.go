@@ -29,6 +29,7 @@ func TestFlagsAndEnvironment(t *testing.T) {
 	settings := []struct{ env, flag, value, other string }{
 		{"ADDR", "--addr", "127.0.0.1:1", "127.0.0.1:2"},
 		{"TRUSTED_PROXIES", "--trusted-proxies", "10.0.0.0/8,192.0.2.0/24", "198.51.100.0/24"},
+		{"ALLOWED_ORIGINS", "--allowed-origins", "https://a.example.com,http://localhost:3000", "https://b.example.com"},
 		{"SHUTDOWN_TIMEOUT", "--shutdown-timeout", "7s", "8s"},
 		{"LOG_LEVEL", "--log-level", "warn", "error"},
 		{"LOG_FORMAT", "--log-format", "json", "text"},
@@ -132,6 +133,43 @@ func TestClerkAPIURL(t *testing.T) {
 		_, err := parse(t, "serve", "--clerk-secret-key=sk_test_1", "--handle-keys="+key, "--clerk-api-url="+url)
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
+
+func TestAllowedOrigins(t *testing.T) {
+	for origin, ok := range map[string]bool{
+		"https://app.example.com":        true,
+		"https://app.example.com:8443":   true,
+		"http://localhost:3000":          true,
+		"http://127.0.0.1":               true,
+		"http://[::1]:3000":              true,
+		"https://xn--bcher-kva.example":  true,
+		"*":                              false,
+		"https://*.example.com":          false,
+		"null":                           false,
+		"http://app.example.com":         false,
+		"http://localhost.example.com":   false,
+		"https://app.example.com/":       false,
+		"https://app.example.com/path":   false,
+		"https://app.example.com?a":      false,
+		"https://app.example.com#":       false,
+		"https://ada@app.example.com":    false,
+		"https://App.example.com":        false,
+		"https://app.example.com:443":    false,
+		"http://localhost:80":            false,
+		"https://app.example.com:":       false,
+		"https://bücher.example":         false,
+		"https://":                       false,
+		"https://:8443":                  false,
+		"app.example.com":                false,
+		"file://app.example.com":         false,
+		"chrome-extension://abcdefghijk": false,
+		"https://a.example.com,*":        false,
+	} {
+		_, err := parse(t, "serve", "--clerk-secret-key=sk_test_1", "--handle-keys="+key, "--allowed-origins="+origin)
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", origin, err)
 		}
 	}
 }

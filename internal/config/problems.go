@@ -35,6 +35,11 @@ func (e Emulator) problems() error {
 
 func (h HTTP) problems() error {
 	problems := checkAddr("ADDR (--addr)", h.Addr, false)
+	for i, origin := range h.AllowedOrigins {
+		if err := checkOrigin(origin); err != nil {
+			problems = errors.Join(problems, fmt.Errorf("ALLOWED_ORIGINS (--allowed-origins): origin %d %w", i+1, err))
+		}
+	}
 	if h.ShutdownTimeout <= 0 {
 		problems = errors.Join(problems, errors.New("SHUTDOWN_TIMEOUT (--shutdown-timeout) must be more than 0"))
 	}
@@ -199,6 +204,23 @@ func checkURL(text string) error {
 	}
 	if parsed.Scheme != "https" && (parsed.Scheme != "http" || !isLoopback(parsed.Hostname())) {
 		return errors.New("must begin with https://, or with http:// on this machine")
+	}
+	return nil
+}
+
+// checkOrigin returns an error unless text is an origin as browsers write it, whose pages nobody can change on their way.
+func checkOrigin(text string) error {
+	parsed, err := url.Parse(text)
+	switch {
+	case strings.Contains(text, "*"):
+		return errors.New("must be one origin: there are no wildcards")
+	case err != nil || parsed.Hostname() == "" || text != parsed.Scheme+"://"+parsed.Host || text != strings.ToLower(text) ||
+		strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("must be a scheme and a host in lower case, such as https://app.example.com, and nothing after them")
+	case parsed.Scheme != "https" && (parsed.Scheme != "http" || !isLoopback(parsed.Hostname())):
+		return errors.New("must begin with https://, or with http:// on this machine")
+	case strings.HasSuffix(text, ":") || parsed.Port() == map[string]string{"https": "443", "http": "80"}[parsed.Scheme] && parsed.Port() != "":
+		return errors.New("must not have the scheme's own port: browsers leave it out")
 	}
 	return nil
 }

@@ -18,7 +18,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql/playground"
 	"github.com/go-chi/chi/v5"
 
 	"clerkql/clerksvc"
@@ -28,6 +27,7 @@ import (
 	"clerkql/internal/cookies"
 	"clerkql/internal/httpserver"
 	"clerkql/internal/middleware"
+	"clerkql/internal/playground"
 	"clerkql/internal/seal"
 	"clerkql/internal/telemetry"
 	"clerkql/resolvers"
@@ -159,7 +159,11 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	}
 	router.Handle("/graphql", middleware.CORS(cfg.AllowedOrigins, a.flows.SessionCookies)(handler))
 	if a.open {
-		router.Get("/", playground.Handler("ClerkQL", "/graphql"))
+		page, err := playground.Handler("ClerkQL", "/graphql")
+		if err != nil {
+			return err
+		}
+		router.Method(http.MethodGet, "/", page)
 	}
 	return httpserver.Run(ctx, httpserver.Options{
 		Addr: cfg.Addr, Handler: router, Logger: log, ShutdownTimeout: cfg.ShutdownTimeout,

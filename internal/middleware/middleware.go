@@ -18,7 +18,7 @@ import (
 // Options are the settings of Stack.
 type Options struct {
 	Logger *slog.Logger
-	// TrustedProxies are the networks that X-Forwarded-For is believed from. None: the client is who connects.
+	// TrustedProxies are the networks that X-Forwarded-For and X-Forwarded-Proto are believed from. None: the client is who connects.
 	TrustedProxies []netip.Prefix
 	// MaxBodyBytes bounds request bodies.
 	MaxBodyBytes int64
@@ -30,8 +30,8 @@ func Stack(opts Options) chi.Middlewares {
 		requestID,
 		clientIP(opts.TrustedProxies),
 		accessLog(opts.Logger),
+		securityHeaders(opts.TrustedProxies),
 		recoverer(opts.Logger),
-		nosniff,
 		middleware.GetHead,
 		middleware.RequestSize(opts.MaxBodyBytes),
 	}
@@ -106,11 +106,4 @@ func recoverer(log *slog.Logger) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		})
 	}
-}
-
-func nosniff(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		next.ServeHTTP(w, r)
-	})
 }

@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -138,5 +139,64 @@ func TestBodiesAreBounded(t *testing.T) {
 	var tooLarge *http.MaxBytesError
 	if !errors.As(readErr, &tooLarge) {
 		t.Errorf("101 bytes: %v", readErr)
+	}
+}
+
+func TestSecurityHeaders(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"an answer": func(http.ResponseWriter, *http.Request) {},
+		"a panic":   func(http.ResponseWriter, *http.Request) { panic("hunter2") },
+		"an error":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTeapot) },
+	} {
+		send, _ := serve(t, handler)
+		resp := send(nil, "")
+		for header, want := range map[string]string{
+			"X-Content-Type-Options":     "nosniff",
+			"X-Frame-Options":            "DENY",
+			"Referrer-Policy":            "no-referrer",
+			"Cross-Origin-Opener-Policy": "same-origin",
+			"Content-Security-Policy":    "default-src 'none'; frame-ancestors 'none'",
+			"Strict-Transport-Security":  "",
+		} {
+			if got := resp.Header.Get(header); got != want {
+				t.Errorf("%s: %s: %q, want %q", name, header, got, want)
+			}
+		}
+	}
+}
+
+func TestStrictTransportSecurity(t *testing.T) {
+	loopback := netip.MustParsePrefix("127.0.0.0/8")
+	proxies := netip.MustParsePrefix("10.0.0.0/8")
+	for name, row := range map[string]struct {
+		trusted []netip.Prefix
+		peer    string
+		proto   string
+		tls     bool
+		want    bool
+	}{
+		"plain":                       {nil, "127.0.0.1:1", "", false, false},
+		"TLS":                         {nil, "127.0.0.1:1", "", true, true},
+		"nobody is trusted":           {nil, "127.0.0.1:1", "https", false, false},
+		"the peer is not":             {[]netip.Prefix{proxies}, "127.0.0.1:1", "https", false, false},
+		"the peer is":                 {[]netip.Prefix{loopback}, "127.0.0.1:1", "https", false, true},
+		"one of the peers is":         {[]netip.Prefix{loopback, proxies}, "10.1.1.1:1", "HTTPS", false, true},
+		"an IPv4 peer on IPv6":        {[]netip.Prefix{loopback}, "[::ffff:127.0.0.1]:1", "https", false, true},
+		"the proxy was asked over it": {[]netip.Prefix{loopback}, "127.0.0.1:1", "http", false, false},
+		"the proxy says something":    {[]netip.Prefix{loopback}, "127.0.0.1:1", "https, http", false, false},
+		"no peer":                     {[]netip.Prefix{loopback}, "@", "https", false, false},
+	} {
+		stack := middleware.Stack(middleware.Options{Logger: telemetry.NewLogger(io.Discard, slog.LevelInfo, true), TrustedProxies: row.trusted})
+		req := httptest.NewRequest(http.MethodGet, "/", nil)
+		req.RemoteAddr = row.peer
+		req.Header.Set("X-Forwarded-Proto", row.proto)
+		if row.tls {
+			req.TLS = &tls.ConnectionState{}
+		}
+		recorder := httptest.NewRecorder()
+		stack.HandlerFunc(func(http.ResponseWriter, *http.Request) {}).ServeHTTP(recorder, req)
+		if got := recorder.Header().Get("Strict-Transport-Security") == "max-age=31536000"; got != row.want {
+			t.Errorf("%s: %v, want %v", name, got, row.want)
+		}
 	}
 }

@@ -39,31 +39,31 @@ var schema string
 // maxBodyBytes bounds a request body. The longest GraphQL document with its variables takes a few kilobytes.
 const maxBodyBytes = 64 << 10
 
-// errUsage is a command line or environment that can't be used.
-var errUsage = errors.New("usage")
+// usageError is a command line or environment that can't be used, one problem per line.
+type usageError struct{ error }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal the next one ends the program at once.
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	switch {
-	case errors.Is(err, errUsage):
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "clerkql:", err)
-		os.Exit(1)
+	if err == nil {
+		return
 	}
+	for problem := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(os.Stderr, "clerkql:", problem)
+	}
+	if errors.As(err, &usageError{}) {
+		os.Exit(2)
+	}
+	os.Exit(1)
 }
 
 // run does what args say until it is done or ctx ends. Settings that args do not have come from the environment.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	line, err := config.Parse(args, stdout, stderr)
 	if err != nil {
-		for problem := range strings.SplitSeq(err.Error(), "\n") {
-			fmt.Fprintln(stderr, "clerkql:", problem)
-		}
-		return errUsage
+		return usageError{err}
 	}
 	switch line.Command {
 	case "dev":
@@ -149,10 +149,10 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	handler, err := graph.NewHandler(executable, graph.Options{
 		Logger: log, Introspection: a.open, MaxMutations: a.flows.MaxMutations,
-		SameOrigin: a.flows.SessionCookies, TrustedOrigins: cfg.AllowedOrigins,
+		SameOrigin: a.flows.SessionCookies, TrustedOrigins: cfg.AllowedOrigins, TrustedDocuments: cfg.TrustedDocuments,
 	})
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	if a.flows.SessionCookies {
 		handler = cookies.Handler(handler)

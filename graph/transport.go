@@ -19,19 +19,21 @@ import (
 type transport struct {
 	// origins finds out whether a page of another origin had a browser send the request. It may be nil.
 	origins *http.CrossOriginProtection
+	trusted trustedDocuments
 }
 
 func newTransport(opts Options) (transport, error) {
+	made := transport{trusted: opts.TrustedDocuments}
 	if !opts.SameOrigin {
-		return transport{}, nil
+		return made, nil
 	}
-	origins := http.NewCrossOriginProtection()
+	made.origins = http.NewCrossOriginProtection()
 	for _, origin := range opts.TrustedOrigins {
-		if err := origins.AddTrustedOrigin(origin); err != nil {
+		if err := made.origins.AddTrustedOrigin(origin); err != nil {
 			return transport{}, err
 		}
 	}
-	return transport{origins: origins}, nil
+	return made, nil
 }
 
 var _ graphql.Transport = transport{}
@@ -52,7 +54,7 @@ func (t transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		answer.fault(requestFault{http.StatusForbidden, "Pages of other origins can't send this."})
 		return
 	}
-	params, fault := readParams(r)
+	params, fault := t.readParams(r)
 	if fault != nil {
 		answer.fault(*fault)
 		return
@@ -84,15 +86,24 @@ func badRequest(message string) *requestFault {
 	return &requestFault{http.StatusBadRequest, message}
 }
 
-func readParams(r *http.Request) (*graphql.RawParams, *requestFault) {
+func (t transport) readParams(r *http.Request) (*graphql.RawParams, *requestFault) {
+	var body requestBody
+	var fault *requestFault
 	switch r.Method {
 	case http.MethodPost:
-		return readBody(r)
+		fault = body.readBody(r)
 	case http.MethodGet:
-		return readQuery(r)
+		fault = body.readQuery(r)
 	default:
-		return nil, &requestFault{http.StatusMethodNotAllowed, "Use POST, or GET for queries."}
+		fault = &requestFault{http.StatusMethodNotAllowed, "Use POST, or GET for queries."}
 	}
+	if fault == nil {
+		fault = t.trusted.resolve(&body)
+	}
+	if fault != nil {
+		return nil, fault
+	}
+	return body.params()
 }
 
 // requestBody is a GraphQL request. A pointer tells a field that is missing from one that is empty.
@@ -115,42 +126,40 @@ func (b requestBody) params() (*graphql.RawParams, *requestFault) {
 	}, nil
 }
 
-func readBody(r *http.Request) (*graphql.RawParams, *requestFault) {
+func (b *requestBody) readBody(r *http.Request) *requestFault {
 	media, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != mediaJSON || parameters["charset"] != "" && !strings.EqualFold(parameters["charset"], "utf-8") {
-		return nil, &requestFault{http.StatusUnsupportedMediaType, "Content-Type must be application/json."}
+		return &requestFault{http.StatusUnsupportedMediaType, "Content-Type must be application/json."}
 	}
-	var body requestBody
-	if err := decodeJSON(r.Body, &body); err != nil {
+	if err := decodeJSON(r.Body, b); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
-			return nil, &requestFault{http.StatusRequestEntityTooLarge, "The request body is too large."}
+			return &requestFault{http.StatusRequestEntityTooLarge, "The request body is too large."}
 		}
 		var mismatch *json.UnmarshalTypeError
 		if errors.As(err, &mismatch) && mismatch.Value == "array" && mismatch.Field == "" {
-			return nil, badRequest("Batches are not taken. Send one operation per request.")
+			return badRequest("Batches are not taken. Send one operation per request.")
 		}
-		return nil, badRequest("The request body is not a JSON object with the fields of a GraphQL request.")
+		return badRequest("The request body is not a JSON object with the fields of a GraphQL request.")
 	}
-	return body.params()
+	return nil
 }
 
-func readQuery(r *http.Request) (*graphql.RawParams, *requestFault) {
+func (b *requestBody) readQuery(r *http.Request) *requestFault {
 	query := r.URL.Query()
-	var body requestBody
 	if query.Has("query") {
 		text := query.Get("query")
-		body.Query = &text
+		b.Query = &text
 	}
-	body.OperationName = query.Get("operationName")
-	for name, into := range map[string]*map[string]any{"variables": &body.Variables, "extensions": &body.Extensions} {
+	b.OperationName = query.Get("operationName")
+	for name, into := range map[string]*map[string]any{"variables": &b.Variables, "extensions": &b.Extensions} {
 		if text := query.Get(name); text != "" {
 			if err := decodeJSON(strings.NewReader(text), into); err != nil {
-				return nil, badRequest("The query parameters variables and extensions must be JSON objects.")
+				return badRequest("The query parameters variables and extensions must be JSON objects.")
 			}
 		}
 	}
-	return body.params()
+	return nil
 }
 
 // decodeJSON reads one JSON value and nothing after it. Numbers stay as they were written.

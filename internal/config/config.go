@@ -30,10 +30,11 @@ type CommandLine struct {
 
 // HTTP is how the API is served.
 type HTTP struct {
-	Addr            string         `env:"ADDR" default:"127.0.0.1:8080" help:"Address that the API listens on."`
-	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. None: the client is whoever connects."`
-	AllowedOrigins  []string       `env:"ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the API, such as https://app.example.com. None: those of its own origin only."`
-	ShutdownTimeout time.Duration  `env:"SHUTDOWN_TIMEOUT" default:"30s" help:"How long requests under way may take to finish at a shutdown."`
+	Addr             string         `env:"ADDR" default:"127.0.0.1:8080" help:"Address that the API listens on."`
+	TrustedProxies   []netip.Prefix `env:"TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. None: the client is whoever connects."`
+	AllowedOrigins   []string       `env:"ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the API, such as https://app.example.com. None: those of its own origin only."`
+	TrustedDocuments Documents      `env:"TRUSTED_DOCUMENTS" placeholder:"PATH" help:"JSON file of the only GraphQL documents that run, by the SHA-256 of their text. Clients send the text, or the hash as Apollo's persisted queries do. None: every document runs."`
+	ShutdownTimeout  time.Duration  `env:"SHUTDOWN_TIMEOUT" default:"30s" help:"How long requests under way may take to finish at a shutdown."`
 }
 
 // Log is what is logged, to standard error.

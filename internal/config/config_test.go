@@ -2,8 +2,13 @@ package config_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -26,10 +31,12 @@ func parse(t *testing.T, args ...string) (*config.CommandLine, error) {
 
 // TestFlagsAndEnvironment has every setting read from a flag, from the environment, and from the flag where both are set.
 func TestFlagsAndEnvironment(t *testing.T) {
+	one, two := manifest(t, "{ viewer { userId } }"), manifest(t, "{ __typename }")
 	settings := []struct{ env, flag, value, other string }{
 		{"ADDR", "--addr", "127.0.0.1:1", "127.0.0.1:2"},
 		{"TRUSTED_PROXIES", "--trusted-proxies", "10.0.0.0/8,192.0.2.0/24", "198.51.100.0/24"},
 		{"ALLOWED_ORIGINS", "--allowed-origins", "https://a.example.com,http://localhost:3000", "https://b.example.com"},
+		{"TRUSTED_DOCUMENTS", "--trusted-documents", one, two},
 		{"SHUTDOWN_TIMEOUT", "--shutdown-timeout", "7s", "8s"},
 		{"LOG_LEVEL", "--log-level", "warn", "error"},
 		{"LOG_FORMAT", "--log-format", "json", "text"},
@@ -86,7 +93,8 @@ func TestFlagsAndEnvironment(t *testing.T) {
 
 	serve := fromFlags.Serve
 	if len(serve.TrustedProxies) != 2 || serve.TrustedProxies[1] != netip.MustParsePrefix("192.0.2.0/24") ||
-		serve.ShutdownTimeout != 7*time.Second || len(serve.Keys()) != 2 || serve.Keys()[1][0] != 0x0b || !serve.Playground {
+		serve.ShutdownTimeout != 7*time.Second || len(serve.Keys()) != 2 || serve.Keys()[1][0] != 0x0b || !serve.Playground ||
+		len(serve.TrustedDocuments) != 1 || serve.TrustedDocuments[hash("{ viewer { userId } }")] != "{ viewer { userId } }" {
 		t.Errorf("read as %+v", serve)
 	}
 	if printed := fmt.Sprintf("%+v %#v", serve, serve); strings.Contains(printed, "sk_live_1") || strings.Contains(printed, key) {
@@ -170,6 +178,56 @@ func TestAllowedOrigins(t *testing.T) {
 		_, err := parse(t, "serve", "--clerk-secret-key=sk_test_1", "--handle-keys="+key, "--allowed-origins="+origin)
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", origin, err)
+		}
+	}
+}
+
+func hash(document string) string {
+	sum := sha256.Sum256([]byte(document))
+	return hex.EncodeToString(sum[:])
+}
+
+// manifest writes a manifest of trusted documents and returns its path.
+func manifest(t *testing.T, documents ...string) string {
+	t.Helper()
+	byHash := map[string]string{}
+	for _, document := range documents {
+		byHash[hash(document)] = document
+	}
+	text, err := json.Marshal(byHash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file(t, string(text))
+}
+
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "documents.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestTrustedDocuments(t *testing.T) {
+	for name, row := range map[string]struct{ path, says string }{
+		"good":            {manifest(t, "{ __typename }", "{ viewer { userId } }"), ""},
+		"no file":         {filepath.Join(t.TempDir(), "nothing"), "no such file"},
+		"a folder":        {t.TempDir(), "is a directory"},
+		"not JSON":        {file(t, "{ __typename }"), "JSON object"},
+		"another shape":   {file(t, `["{ __typename }"]`), "JSON object"},
+		"null":            {file(t, `null`), "no documents"},
+		"empty":           {file(t, `{}`), "no documents"},
+		"a wrong hash":    {file(t, `{"`+hash("{ viewer { userId } }")+`":"{ __typename }"}`), hash("{ __typename }")},
+		"no hash":         {file(t, `{"viewer":"{ __typename }"}`), "viewer"},
+		"in capitals":     {file(t, `{"`+strings.ToUpper(hash("{ __typename }"))+`":"{ __typename }"}`), hash("{ __typename }")},
+		"far too large":   {file(t, `{"a":"`+strings.Repeat(" ", 4<<20)+`"}`), "larger than"},
+		"as large as can": {manifest(t, "{ __typename }"+strings.Repeat(" ", 4<<20-100)), ""},
+	} {
+		_, err := parse(t, "serve", "--clerk-secret-key=sk_test_1", "--handle-keys="+key, "--trusted-documents="+row.path)
+		if (err == nil) != (row.says == "") || err != nil && (!strings.Contains(err.Error(), row.says) || !strings.Contains(err.Error(), "trusted-documents")) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func TestTrustedDocuments(t *testing.T) {
 				if got.Status != http.StatusOK || len(got.Errors) > 0 {
 					t.Errorf("status %d, %s", got.Status, got.Raw)
 				}
-			case got.Status != http.StatusBadRequest || got.errorCode() != "BAD_REQUEST" || got.Data != nil || len(clerk.Calls()) > 0:
+			case got.Status != http.StatusBadRequest || !strings.Contains(got.Raw, "trusted documents only") || got.errorCode() != "BAD_REQUEST" || got.Data != nil || len(clerk.Calls()) > 0:
 				t.Errorf("status %d, %s; calls %v", got.Status, got.Raw, clerk.Calls())
 			}
 		})

@@ -27,3 +27,10 @@ func frontendAPI(clerk config.Clerk, timeout time.Duration) *clerksvc.FrontendAP
 func issuer(clerk config.Clerk) string {
 	return strings.TrimRight(cmp.Or(clerk.ClerkProxyURL, clerk.ClerkFrontendAPIURL), "/")
 }
+
+func passwordPolicy(cfg config.Passwords) clerksvc.PasswordPolicy {
+	policy := clerksvc.DefaultPasswordPolicy()
+	policy.MinLength, policy.MaxLength = cfg.PasswordMinLength, cfg.PasswordMaxLength
+	policy.MinStrength, policy.ForbiddenWords = cfg.PasswordMinStrength, cfg.PasswordForbiddenWords
+	return policy
+}

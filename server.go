@@ -127,7 +127,7 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 		Logger:            log,
 		Now:               time.Now,
 		SessionMode:       clerksvc.SessionMode(a.flows.SessionMode).Resolve(a.clerk.ClerkSecretKey),
-		PasswordPolicy:    clerksvc.DefaultPasswordPolicy(),
+		PasswordPolicy:    passwordPolicy(a.flows.Passwords),
 		Timeout:           a.flows.MutationTimeout,
 		Issuer:            issuer(a.clerk),
 		AuthorizedParties: a.flows.AuthorizedParties,

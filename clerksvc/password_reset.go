@@ -65,7 +65,7 @@ type ResetPasswordInput struct {
 //
 // What fails after the code was accepted costs no new code (rule 4): a new password that Clerk refuses, or a Clerk that
 // can't be reached, is answered with a signInId in which the code is proved. A new password that breaks the policy is refused
-// before the code is tried.
+// before the code is tried. Whose it is, is not known then, so of the policy the user's own name and address are left to Clerk.
 //
 // Errors: *InvalidInputError, *InvalidCodeError, ErrVerificationExpired, *PasswordRejectedError,
 // *SecondFactorRequiredError, *AccountLockedError, ErrAccountBanned, *RateLimitedError, *UnavailableError.
@@ -87,7 +87,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 	case err != nil:
 		return nil, err
 	}
-	if broken := s.policy.violations(in.NewPassword.Reveal(), ""); len(broken) > 0 {
+	if broken := s.policy.violations(in.NewPassword.Reveal()); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
 	}
 	if err := s.limiter.code(ctx, in.Client, in.SignInID); err != nil {

@@ -81,7 +81,7 @@ func TestResetsFailAlike(t *testing.T) {
 func TestTwoResetsUnderWay(t *testing.T) {
 	c := newClocked(t, clerksvc.ModeSession)
 	seed(t, c.clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
-	first := c.requestReset(t, "password123") // leaked
+	first := c.requestReset(t, "correcthorsebatterystaple") // leaked
 	second := c.requestReset(t, newPassword)
 	if _, err := c.ResetPassword(t.Context(), second); err != nil {
 		t.Fatal(err)

@@ -87,7 +87,7 @@ func (s *Service) checkSignUp(in SignUpInput) (signUp, error) {
 	if err := f.err(); err != nil {
 		return signUp{}, err
 	}
-	if broken := s.policy.violations(in.Password.Reveal(), checked.email); len(broken) > 0 {
+	if broken := s.policy.violations(in.Password.Reveal(), checked.identifiers()...); len(broken) > 0 {
 		return signUp{}, &PasswordRejectedError{Violations: broken}
 	}
 	return checked, nil

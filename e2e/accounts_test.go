@@ -267,7 +267,7 @@ func TestARefusedPasswordCostsNoNewCode(t *testing.T) {
 	clerk := clerkemu.RunT(t)
 	a := startAPI(t, clerk)
 	user := seed(t, clerk, ada())
-	reset := a.reset(t, clerk, email, "password123") // leaked: Clerk alone knows
+	reset := a.reset(t, clerk, email, "correcthorsebatterystaple") // leaked: Clerk alone knows
 	rejected := a.want(t, "PasswordRejected", "resetPassword", reset)
 	if violations(rejected) != "NOT_LEAKED" {
 		t.Errorf("violations: %s", violations(rejected))

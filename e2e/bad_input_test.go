@@ -34,7 +34,7 @@ func violations(result member) string {
 // TestBadFields has what is refused before Clerk is asked: every row must make no call.
 func TestBadFields(t *testing.T) {
 	clerk := clerkemu.RunT(t)
-	a := startAPI(t, clerk)
+	a := startAPI(t, clerk, "--password-forbidden-words=clerkql,Coyote")
 	long := strings.Repeat("x", 10_000)
 	verification := a.signUp(t, clerk, "table@example.com", password)
 	addressID, verificationID := verification["emailAddressId"], verification["verificationId"]
@@ -61,17 +61,26 @@ func TestBadFields(t *testing.T) {
 		{"several fields", "signUp", map[string]any{"email": "ada", "password": "", "firstName": long}, "InvalidInput email:INVALID_FORMAT firstName:TOO_LONG password:REQUIRED"},
 		{"no password", "signIn", map[string]any{"email": email, "password": ""}, "InvalidInput password:REQUIRED"},
 		{"a password of 10 000 bytes to sign in", "signIn", map[string]any{"email": email, "password": long}, "InvalidInput password:TOO_LONG"},
-		{"a password of 10 000 bytes to sign up", "signUp", map[string]any{"email": email, "password": long}, "PasswordRejected MAX_LENGTH MAX_BYTES"},
-		{"a password of 7 characters", "signUp", map[string]any{"email": email, "password": "1234567"}, "PasswordRejected MIN_LENGTH"},
+		{"a password of 10 000 bytes to sign up", "signUp", map[string]any{"email": email, "password": long}, "PasswordRejected MAX_LENGTH MAX_BYTES STRENGTH"},
+		{"a password of 7 characters", "signUp", map[string]any{"email": email, "password": "wire.70"}, "PasswordRejected MIN_LENGTH"},
 		{"a password of 30 characters and 90 bytes", "signUp", map[string]any{"email": email, "password": strings.Repeat("密", 30)}, "PasswordRejected MAX_BYTES"},
 		{"a password that is the address", "signUp", map[string]any{"email": email, "password": "ADA@example.com"}, "PasswordRejected NOT_IDENTIFIER"},
+		{"a password with the address in it", "signUp", map[string]any{"email": email, "password": "engine of ada@EXAMPLE.com"}, "PasswordRejected NOT_IDENTIFIER"},
+		{"a password with the local part in it", "signUp", map[string]any{"email": "lovelace@example.com", "password": "Lovelace's engine"}, "PasswordRejected NOT_IDENTIFIER"},
+		{"a password with the first name in it", "signUp", map[string]any{"email": email, "password": "engine of augusta", "firstName": " Augusta Ada "}, "PasswordRejected NOT_IDENTIFIER"},
+		{"a password with the last name in it", "signUp", map[string]any{"email": email, "password": "lovelace's engine", "lastName": "Lovelace"}, "PasswordRejected NOT_IDENTIFIER"},
+		{"a password with a forbidden word in it", "signUp", map[string]any{"email": email, "password": "engine of ClerkQL"}, "PasswordRejected FORBIDDEN_WORD"},
+		{"a password that is easy to guess", "signUp", map[string]any{"email": email, "password": "password1"}, "PasswordRejected STRENGTH"},
+		{"a password that breaks four rules", "signUp", map[string]any{"email": email, "password": "coyote1", "firstName": "Coyote"}, "PasswordRejected MIN_LENGTH STRENGTH FORBIDDEN_WORD NOT_IDENTIFIER"},
 		{"a password with a control character", "signUp", map[string]any{"email": email, "password": "difference\x00engine"}, "InvalidInput password:INVALID_CHARACTERS"},
 		{"no code", "verifyEmail", map[string]any{"emailAddressId": addressID, "verificationId": verificationID, "code": " "}, "InvalidInput code:REQUIRED"},
 		{"letters for a code", "verifyEmail", map[string]any{"emailAddressId": addressID, "verificationId": verificationID, "code": "abcdef"}, "InvalidInput code:INVALID_FORMAT"},
 		{"a code of five digits", "verifyEmail", map[string]any{"emailAddressId": addressID, "verificationId": verificationID, "code": "12345"}, "InvalidInput code:INVALID_FORMAT"},
 		{"an oversized code", "resetPassword", map[string]any{"signInId": resetID, "code": long, "newPassword": newPassword}, "InvalidInput code:TOO_LONG"},
 		{"digits that are not ASCII", "resetPassword", map[string]any{"signInId": resetID, "code": "١٢٣٤٥٦", "newPassword": newPassword}, "InvalidInput code:INVALID_FORMAT"},
-		{"a new password of 7 characters", "resetPassword", map[string]any{"signInId": resetID, "code": "123456", "newPassword": "1234567"}, "PasswordRejected MIN_LENGTH"},
+		{"a new password of 7 characters", "resetPassword", map[string]any{"signInId": resetID, "code": "123456", "newPassword": "wire.70"}, "PasswordRejected MIN_LENGTH"},
+		{"a new password that is easy to guess", "resetPassword", map[string]any{"signInId": resetID, "code": "123456", "newPassword": "Password1!"}, "PasswordRejected STRENGTH"},
+		{"a new password with a forbidden word", "resetPassword", map[string]any{"signInId": resetID, "code": "123456", "newPassword": "the coyote engine"}, "PasswordRejected FORBIDDEN_WORD"},
 		{"an empty new password", "resetPassword", map[string]any{"signInId": resetID, "code": "123456", "newPassword": ""}, "InvalidInput newPassword:REQUIRED"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -176,6 +176,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve", "--max-mutations=6"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"MAX_MUTATIONS"}},
 		{[]string{"serve", "--max-mutations=0"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"MAX_MUTATIONS"}},
 		{[]string{"serve", "--max-mutations=3"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"MUTATION_TIMEOUT"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "PASSWORD_MIN_LENGTH=7", "PASSWORD_FORBIDDEN_WORDS=acm"}, 2, "", []string{"PASSWORD_MIN_LENGTH", "PASSWORD_FORBIDDEN_WORDS"}},
 		{[]string{"dev", "--emulator-production", "--session-mode=session"}, nil, 2, "", []string{"SESSION_MODE"}},
 		{[]string{"dev"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},
 		{[]string{"emulator"}, []string{"CLERK_SECRET_KEY=sk_live_1"}, 2, "", []string{"CLERK_SECRET_KEY"}},

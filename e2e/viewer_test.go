@@ -104,17 +104,44 @@ func TestViewerWhileClerkIsDown(t *testing.T) {
 }
 
 func TestPasswordPolicy(t *testing.T) {
-	a := startAPI(t, clerkemu.RunT(t))
-	got := a.query(t, `{ passwordPolicy { minLength maxLength maxBytes rules { rule message } } }`, nil, nil)
-	var policy struct {
-		MinLength, MaxLength, MaxBytes int
-		Rules                          []struct{ Rule, Message string }
-	}
-	if err := json.Unmarshal(got.Data["passwordPolicy"], &policy); err != nil {
-		t.Fatal(err)
-	}
-	if policy.MinLength != 8 || policy.MaxLength != 72 || policy.MaxBytes != 72 || len(policy.Rules) != 5 || policy.Rules[0].Message == "" {
-		t.Errorf("got %s", got.Raw)
+	clerk := clerkemu.RunT(t)
+	type policy struct{ MinLength, MaxLength, MaxBytes, MinStrength int }
+	for _, row := range []struct {
+		name  string
+		flags []string
+		want  policy
+		rules string
+	}{
+		{"by default", nil, policy{8, 72, 72, 2}, "MIN_LENGTH MAX_LENGTH MAX_BYTES NOT_LEAKED NOT_IDENTIFIER STRENGTH"},
+		{
+			"of settings",
+			[]string{"--password-min-length=12", "--password-max-length=64", "--password-min-strength=0", "--password-forbidden-words=clerkql"},
+			policy{12, 64, 72, 0},
+			"MIN_LENGTH MAX_LENGTH MAX_BYTES NOT_LEAKED NOT_IDENTIFIER FORBIDDEN_WORD",
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			got := startAPI(t, clerk, row.flags...).query(t, `{ passwordPolicy { minLength maxLength maxBytes minStrength rules { rule message } } }`, nil, nil)
+			var told struct {
+				policy
+				Rules []struct{ Rule, Message string }
+			}
+			if err := json.Unmarshal(got.Data["passwordPolicy"], &told); err != nil {
+				t.Fatal(err)
+			}
+			var rules []string
+			messages := map[string]bool{"": true}
+			for _, rule := range told.Rules {
+				rules = append(rules, rule.Rule)
+				if messages[rule.Message] {
+					t.Errorf("%s has no message of its own: %q", rule.Rule, rule.Message)
+				}
+				messages[rule.Message] = true
+			}
+			if told.policy != row.want || strings.Join(rules, " ") != row.rules {
+				t.Errorf("got %s", got.Raw)
+			}
+		})
 	}
 }
 

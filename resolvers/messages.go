@@ -42,7 +42,9 @@ func passwordRuleMessage(rule clerksvc.PasswordRule) string {
 	case clerksvc.PasswordNotLeaked:
 		return "Use a password that is on no list of leaked passwords."
 	case clerksvc.PasswordNotIdentifier:
-		return "Use a password that is not your address or name."
+		return "Use a password without your address or name in it."
+	case clerksvc.PasswordForbiddenWord:
+		return "Use a password without the words that are easy to guess here, such as this product's name."
 	case clerksvc.PasswordOther:
 		return "Use another password."
 	default:

@@ -30,11 +30,12 @@ func (m mutation) ResetPassword(ctx context.Context, input model.ResetPasswordIn
 func (q query) PasswordPolicy(context.Context) (*model.PasswordPolicy, error) {
 	policy := q.service.PasswordPolicy()
 	answer := &model.PasswordPolicy{
-		MinLength: policy.MinLength,
-		MaxLength: policy.MaxLength,
-		MaxBytes:  policy.MaxBytes,
+		MinLength:   policy.MinLength,
+		MaxLength:   policy.MaxLength,
+		MaxBytes:    policy.MaxBytes,
+		MinStrength: policy.MinStrength,
 	}
-	for _, rule := range policy.Rules {
+	for _, rule := range policy.Rules() {
 		answer.Rules = append(answer.Rules, model.PasswordRequirement{
 			Rule:    model.PasswordRule(rule),
 			Message: passwordRuleMessage(rule),

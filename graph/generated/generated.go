@@ -114,10 +114,11 @@ type ComplexityRoot struct {
 	}
 
 	PasswordPolicy struct {
-		MaxBytes  func(childComplexity int) int
-		MaxLength func(childComplexity int) int
-		MinLength func(childComplexity int) int
-		Rules     func(childComplexity int) int
+		MaxBytes    func(childComplexity int) int
+		MaxLength   func(childComplexity int) int
+		MinLength   func(childComplexity int) int
+		MinStrength func(childComplexity int) int
+		Rules       func(childComplexity int) int
 	}
 
 	PasswordRejected struct {
@@ -634,6 +635,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PasswordPolicy.MinLength(childComplexity), true
+	case "PasswordPolicy.minStrength":
+		if e.ComplexityRoot.PasswordPolicy.MinStrength == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasswordPolicy.MinStrength(childComplexity), true
 	case "PasswordPolicy.rules":
 		if e.ComplexityRoot.PasswordPolicy.Rules == nil {
 			break
@@ -1954,6 +1961,10 @@ type PasswordPolicy {
   maxLength: Int!
   "Most bytes in UTF-8. A character outside ASCII takes two to four."
   maxBytes: Int!
+  """
+  Least strength: the score of zxcvbn's, from 0 (any password) to 4 (the hardest to guess), of the first 16 characters.
+  """
+  minStrength: Int!
   "All rules in force, those of length among them."
   rules: [PasswordRequirement!]!
 }
@@ -1982,12 +1993,17 @@ enum PasswordRule {
   DIGIT
   "It has a character that is neither letter nor digit."
   SPECIAL_CHARACTER
-  "It is hard to guess."
+  "It is hard to guess. See ` + "`" + `PasswordPolicy.minStrength` + "`" + `."
   STRENGTH
   "It is on no list of leaked passwords."
   NOT_LEAKED
-  "It is not the account's own address or name."
+  """
+  It is not the account's own address. In ` + "`" + `signUp` + "`" + ` it does not have the address in it either, nor the part before the @, nor
+  a name, if these have four characters or more.
+  """
   NOT_IDENTIFIER
+  "It has none of the words in it that are easy to guess here, such as the product's name."
+  FORBIDDEN_WORD
   "Clerk refuses it for a reason without a name of its own."
   OTHER
 }
@@ -2083,6 +2099,8 @@ func (ec *executionContext) childFields_PasswordPolicy(ctx context.Context, fiel
 		return ec.fieldContext_PasswordPolicy_maxLength(ctx, field)
 	case "maxBytes":
 		return ec.fieldContext_PasswordPolicy_maxBytes(ctx, field)
+	case "minStrength":
+		return ec.fieldContext_PasswordPolicy_minStrength(ctx, field)
 	case "rules":
 		return ec.fieldContext_PasswordPolicy_rules(ctx, field)
 	}
@@ -3743,6 +3761,29 @@ func (ec *executionContext) _PasswordPolicy_maxBytes(ctx context.Context, field 
 	)
 }
 func (ec *executionContext) fieldContext_PasswordPolicy_maxBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasswordPolicy", field, false, false, "Int")
+}
+
+func (ec *executionContext) _PasswordPolicy_minStrength(ctx context.Context, field graphql.CollectedField, obj *model.PasswordPolicy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PasswordPolicy_minStrength(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MinStrength, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PasswordPolicy_minStrength(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PasswordPolicy", field, false, false, "Int")
 }
 
@@ -8644,6 +8685,11 @@ func (ec *executionContext) _PasswordPolicy(ctx context.Context, sel ast.Selecti
 			}
 		case "maxBytes":
 			out.Values[i] = ec._PasswordPolicy_maxBytes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "minStrength":
+			out.Values[i] = ec._PasswordPolicy_minStrength(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

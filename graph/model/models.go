@@ -333,6 +333,8 @@ type PasswordPolicy struct {
 	MaxLength int `json:"maxLength"`
 	// Most bytes in UTF-8. A character outside ASCII takes two to four.
 	MaxBytes int `json:"maxBytes"`
+	// Least strength: the score of zxcvbn's, from 0 (any password) to 4 (the hardest to guess), of the first 16 characters.
+	MinStrength int `json:"minStrength"`
 	// All rules in force, those of length among them.
 	Rules []PasswordRequirement `json:"rules"`
 }
@@ -1038,12 +1040,15 @@ const (
 	PasswordRuleDigit PasswordRule = "DIGIT"
 	// It has a character that is neither letter nor digit.
 	PasswordRuleSpecialCharacter PasswordRule = "SPECIAL_CHARACTER"
-	// It is hard to guess.
+	// It is hard to guess. See `PasswordPolicy.minStrength`.
 	PasswordRuleStrength PasswordRule = "STRENGTH"
 	// It is on no list of leaked passwords.
 	PasswordRuleNotLeaked PasswordRule = "NOT_LEAKED"
-	// It is not the account's own address or name.
+	// It is not the account's own address. In `signUp` it does not have the address in it either, nor the part before the @, nor
+	// a name, if these have four characters or more.
 	PasswordRuleNotIdentifier PasswordRule = "NOT_IDENTIFIER"
+	// It has none of the words in it that are easy to guess here, such as the product's name.
+	PasswordRuleForbiddenWord PasswordRule = "FORBIDDEN_WORD"
 	// Clerk refuses it for a reason without a name of its own.
 	PasswordRuleOther PasswordRule = "OTHER"
 )
@@ -1059,12 +1064,13 @@ var AllPasswordRule = []PasswordRule{
 	PasswordRuleStrength,
 	PasswordRuleNotLeaked,
 	PasswordRuleNotIdentifier,
+	PasswordRuleForbiddenWord,
 	PasswordRuleOther,
 }
 
 func (e PasswordRule) IsValid() bool {
 	switch e {
-	case PasswordRuleMinLength, PasswordRuleMaxLength, PasswordRuleMaxBytes, PasswordRuleUppercase, PasswordRuleLowercase, PasswordRuleDigit, PasswordRuleSpecialCharacter, PasswordRuleStrength, PasswordRuleNotLeaked, PasswordRuleNotIdentifier, PasswordRuleOther:
+	case PasswordRuleMinLength, PasswordRuleMaxLength, PasswordRuleMaxBytes, PasswordRuleUppercase, PasswordRuleLowercase, PasswordRuleDigit, PasswordRuleSpecialCharacter, PasswordRuleStrength, PasswordRuleNotLeaked, PasswordRuleNotIdentifier, PasswordRuleForbiddenWord, PasswordRuleOther:
 		return true
 	}
 	return false

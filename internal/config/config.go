@@ -49,9 +49,18 @@ type ClerkUse struct {
 	ClerkTimeout time.Duration `env:"CLERK_TIMEOUT" default:"5s" help:"Longest that one call to Clerk may take."`
 }
 
+// Passwords is what new passwords must be like, besides what Clerk asks of them.
+type Passwords struct {
+	PasswordMinLength      int      `env:"PASSWORD_MIN_LENGTH" default:"8" help:"Fewest characters of a new password, from 8 to 72."`
+	PasswordMaxLength      int      `env:"PASSWORD_MAX_LENGTH" default:"72" help:"Most characters of a new password, up to 72."`
+	PasswordMinStrength    int      `env:"PASSWORD_MIN_STRENGTH" default:"2" help:"How hard to guess a new password must be, as zxcvbn's score of its first 16 characters: from 0, which lets all pass, to 4."`
+	PasswordForbiddenWords []string `env:"PASSWORD_FORBIDDEN_WORDS" placeholder:"WORD" help:"Words that no new password may have in it, such as the product's name. Of four characters or more."`
+}
+
 // Flows is how the flows run.
 type Flows struct {
 	ClerkUse
+	Passwords
 	SessionCookies    bool          `env:"SESSION_COOKIES" help:"Keep session, refresh and device tokens in cookies of the browser, not in answers. Then only pages of the same origin, and of ALLOWED_ORIGINS, can run mutations."`
 	TicketLife        time.Duration `env:"TICKET_LIFE" default:"1m" help:"How long a ticket can be redeemed, from 10s to 10m."`
 	AnswerFloor       time.Duration `env:"ANSWER_FLOOR" default:"500ms" help:"How long an answer that must not tell whether an account exists takes at least, until the server has learned how long Clerk makes such answers take. At most 2s."`

@@ -54,6 +54,10 @@ func TestFlagsAndEnvironment(t *testing.T) {
 		{"LIMIT_MAILS_PER_ADDRESS", "--limit-mails-per-address", "11/1m", "12/1m"},
 		{"LIMIT_MAILS", "--limit-mails", "13/1m", "14/1m"},
 		{"LIMIT_CODES_PER_HANDLE", "--limit-codes-per-handle", "15/1h30m", "16/24h"},
+		{"PASSWORD_MIN_LENGTH", "--password-min-length", "10", "11"},
+		{"PASSWORD_MAX_LENGTH", "--password-max-length", "60", "61"},
+		{"PASSWORD_MIN_STRENGTH", "--password-min-strength", "3", "0"},
+		{"PASSWORD_FORBIDDEN_WORDS", "--password-forbidden-words", "acme,coyote", "roadrunner"},
 		{"AUTHORIZED_PARTIES", "--authorized-parties", "https://a.example.com,https://b.example.com", "https://c.example.com"},
 		{"CLERK_TIMEOUT", "--clerk-timeout", "2s", "3s"},
 		{"MUTATION_TIMEOUT", "--mutation-timeout", "9s", "10s"},
@@ -93,6 +97,7 @@ func TestFlagsAndEnvironment(t *testing.T) {
 
 	serve := fromFlags.Serve
 	if len(serve.TrustedProxies) != 2 || serve.TrustedProxies[1] != netip.MustParsePrefix("192.0.2.0/24") ||
+		serve.PasswordMinStrength != 3 || len(serve.PasswordForbiddenWords) != 2 ||
 		serve.ShutdownTimeout != 7*time.Second || len(serve.Keys()) != 2 || serve.Keys()[1][0] != 0x0b || !serve.Playground ||
 		len(serve.TrustedDocuments) != 1 || serve.TrustedDocuments[hash("{ viewer { userId } }")] != "{ viewer { userId } }" {
 		t.Errorf("read as %+v", serve)
@@ -228,6 +233,35 @@ func TestTrustedDocuments(t *testing.T) {
 		_, err := parse(t, "serve", "--clerk-secret-key=sk_test_1", "--handle-keys="+key, "--trusted-documents="+row.path)
 		if (err == nil) != (row.says == "") || err != nil && (!strings.Contains(err.Error(), row.says) || !strings.Contains(err.Error(), "trusted-documents")) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPasswordSettings(t *testing.T) {
+	for _, row := range []struct {
+		flags string
+		names string // what the problem names; "" for none
+	}{
+		{"--password-min-length=8 --password-max-length=8", ""},
+		{"--password-min-length=72", ""},
+		{"--password-min-strength=0", ""},
+		{"--password-min-strength=4", ""},
+		{"--password-forbidden-words=acme,größe", ""},
+		{"--password-forbidden-words=" + strings.Repeat("acme,", 99) + "acme", ""},
+		{"--password-min-length=7", "PASSWORD_MIN_LENGTH"},
+		{"--password-min-length=73 --password-max-length=73", "PASSWORD_MIN_LENGTH"},
+		{"--password-max-length=73", "PASSWORD_MAX_LENGTH"},
+		{"--password-min-length=20 --password-max-length=19", "PASSWORD_MAX_LENGTH"},
+		{"--password-min-strength=-1", "PASSWORD_MIN_STRENGTH"},
+		{"--password-min-strength=5", "PASSWORD_MIN_STRENGTH"},
+		{"--password-forbidden-words=acme,acm", "word 2 "},
+		{"--password-forbidden-words=acme,äöü", "word 2 "},
+		{"--password-forbidden-words=acme,\u00a0acme", "word 2 "},
+		{"--password-forbidden-words=" + strings.Repeat("acme,", 100) + "acme", "PASSWORD_FORBIDDEN_WORDS"},
+	} {
+		_, err := parse(t, append([]string{"serve", "--clerk-secret-key=sk_test_1", "--handle-keys=" + key}, strings.Split(row.flags, " ")...)...)
+		if (err == nil) != (row.names == "") || err != nil && !strings.Contains(err.Error(), row.names) {
+			t.Errorf("%s: %v", row.flags, err)
 		}
 	}
 }

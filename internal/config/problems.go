@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"clerkql/internal/secret"
 )
@@ -64,8 +65,31 @@ func (u ClerkUse) problems() error {
 	return errors.Join(problems...)
 }
 
+func (p Passwords) problems() error {
+	var problems []error
+	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if p.PasswordMinLength < 8 || p.PasswordMinLength > maxPasswordCharacters {
+		report("PASSWORD_MIN_LENGTH (--password-min-length) must be from 8 to %d", maxPasswordCharacters)
+	}
+	if p.PasswordMaxLength < p.PasswordMinLength || p.PasswordMaxLength > maxPasswordCharacters {
+		report("PASSWORD_MAX_LENGTH (--password-max-length) must be from PASSWORD_MIN_LENGTH to %d", maxPasswordCharacters)
+	}
+	if p.PasswordMinStrength < 0 || p.PasswordMinStrength > 4 {
+		report("PASSWORD_MIN_STRENGTH (--password-min-strength) must be from 0 to 4")
+	}
+	if len(p.PasswordForbiddenWords) > maxForbiddenWords {
+		report("PASSWORD_FORBIDDEN_WORDS (--password-forbidden-words) has %d words, and may have %d", len(p.PasswordForbiddenWords), maxForbiddenWords)
+	}
+	for i, word := range p.PasswordForbiddenWords {
+		if utf8.RuneCountInString(word) < 4 || word != strings.TrimSpace(word) {
+			report("PASSWORD_FORBIDDEN_WORDS (--password-forbidden-words): word %d must have four characters or more, and no space around it", i+1)
+		}
+	}
+	return errors.Join(problems...)
+}
+
 func (f Flows) problems() error {
-	problems := []error{f.ClerkUse.problems()}
+	problems := []error{f.ClerkUse.problems(), f.Passwords.problems()}
 	if f.NewDeviceCheck != "off" && f.NewDeviceCheck != "email_code" {
 		problems = append(problems, errors.New("NEW_DEVICE_CHECK (--new-device-check) must be off or email_code"))
 	}
@@ -182,6 +206,11 @@ const maxMutationTimeout = 50 * time.Second
 
 // maxMutations keeps passwords from being tried by the dozen in one request.
 const maxMutations = 5
+
+const (
+	maxPasswordCharacters = 72 // as many as Clerk has hashed
+	maxForbiddenWords     = 100
+)
 
 const (
 	handleKeyBytes = 32

@@ -9,7 +9,7 @@ import (
 
 func TestPasswordPolicy(t *testing.T) {
 	policy := PasswordPolicy{MinLength: 10, MaxLength: 40, MaxBytes: 72, MinStrength: 3, ForbiddenWords: []string{"Acme", "größe"}}
-	user := signUp{email: "grace.hopper@example.com", firstName: "Grace Brewster", lastName: "Ng"}
+	user := signUp{email: "g.hopper@example.com", firstName: "Grace Brewster", lastName: "Ng Li"}
 	for _, row := range []struct {
 		name, password string
 		want           []PasswordRule
@@ -25,10 +25,11 @@ func TestPasswordPolicy(t *testing.T) {
 		{"easy to guess at its beginning", "aaaaaaaaaaaaaaaaaaaaaaaaaaaa", []PasswordRule{PasswordStrength}},
 		{"a forbidden word", "wires of aCMe's", []PasswordRule{PasswordForbiddenWord}},
 		{"a forbidden word outside ASCII", "wires of GRÖSSE or GRÖßE", []PasswordRule{PasswordForbiddenWord}},
-		{"the address", "Grace.Hopper@Example.com", []PasswordRule{PasswordNotIdentifier}},
-		{"the local part", "my GRACE.hopper wire", []PasswordRule{PasswordNotIdentifier}},
+		{"the address", "G.Hopper@Example.com", []PasswordRule{PasswordNotIdentifier}},
+		{"the local part", "my g.HOPPER wire", []PasswordRule{PasswordNotIdentifier}},
 		{"the first name", "wires for grace brewster", []PasswordRule{PasswordNotIdentifier}},
 		{"a word of the first name", "wires for brewster", []PasswordRule{PasswordNotIdentifier}},
+		{"a last name of short words", "wires for ng li", []PasswordRule{PasswordNotIdentifier}},
 		{"a name that is too short to look for", "wiring nanoseconds", nil},
 		{"all that can be at once", "acmegrace", []PasswordRule{PasswordMinLength, PasswordStrength, PasswordForbiddenWord, PasswordNotIdentifier}},
 		{"all that can be at once, and too long", strings.Repeat("a", 64) + " acme brewster", []PasswordRule{
@@ -50,6 +51,9 @@ func TestPasswordPolicy(t *testing.T) {
 func TestIdentifiers(t *testing.T) {
 	if got := (signUp{email: "ada@example.com"}).identifiers(); !slices.Equal(got, []string{"ada@example.com"}) {
 		t.Errorf("got %q", got)
+	}
+	if got := (signUp{email: "ada@example.com", firstName: "Jo Ng"}).identifiers(); !slices.Equal(got, []string{"ada@example.com", "Jo Ng"}) {
+		t.Errorf("with a first name of short words: %q", got)
 	}
 }
 

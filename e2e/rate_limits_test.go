@@ -214,3 +214,27 @@ func TestReplicasShareLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryMutationCountsItsClient has the budget of an IP address for every mutation but those of sessions. Clerk does not hear of who is limited.
+func TestEveryMutationCountsItsClient(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	steps := startAPI(t, clerk).steps(t, clerk)
+	a := limited(t, clerk, "--limit-requests-per-ip=1/1h")
+	for i, step := range steps {
+		switch step.mutation {
+		case "refreshSession", "signOut", "revokeSession", "signOutEverywhere":
+			continue
+		}
+		ip := fmt.Sprintf("198.51.100.%d", i)
+		if got := a.from(t, ip, step.mutation, step.input); got.typename() != step.success {
+			t.Errorf("%s: %v", step.mutation, got)
+		}
+		clerk.ResetCalls()
+		if got := a.from(t, ip, step.mutation, step.input); got.typename() != "RateLimited" {
+			t.Errorf("%s, once more: %v", step.mutation, got)
+		}
+		if calls := clerk.Calls(); len(calls) > 0 {
+			t.Errorf("%s, limited: %v", step.mutation, calls)
+		}
+	}
+}

@@ -8,7 +8,7 @@ export CLERK_OPENAPI_DIR := $(abspath $(or $(CLERK_OPENAPI_DIR),../shared/clerk-
 # The race detector needs a C compiler. Without one the tests still run, and say what they could not look for.
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
-.PHONY: dev test generate lint fmt vulncheck deps
+.PHONY: dev test generate lint fmt fuzz vulncheck deps
 
 dev:
 	go run . dev
@@ -35,6 +35,15 @@ fmt:
 
 vulncheck:
 	.ci/vulncheck
+
+# Each target for so long. What is found is kept in the testdata folder beside it, and tried by `make test` from then on.
+FUZZTIME = 60s
+fuzz:
+	go test ./graph -run '^$$' -fuzz '^FuzzBody$$' -fuzztime $(FUZZTIME)
+	go test ./internal/seal -run '^$$' -fuzz '^FuzzOpen$$' -fuzztime $(FUZZTIME)
+	go test ./internal/middleware -run '^$$' -fuzz '^FuzzHeaders$$' -fuzztime $(FUZZTIME)
+	go test ./clerksvc -run '^$$' -fuzz '^FuzzEmail$$' -fuzztime $(FUZZTIME)
+	go test ./clerksvc -run '^$$' -fuzz '^FuzzStrength$$' -fuzztime $(FUZZTIME)
 
 # What is nice to have beyond Go and Git, on Debian: a C compiler for the race detector, curl for the walk-through, Redis for the tests of
 # what replicas share, Node.js for the audit of GraphQL over HTTP.

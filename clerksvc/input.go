@@ -35,17 +35,17 @@ func (f *fields) err() error {
 }
 
 // email returns an address in the form in which it is looked up: trimmed and in lower case.
-func (f *fields) email(name, value string) string {
+func (f *fields) email(value string) string {
 	value = strings.ToLower(strings.TrimSpace(value))
 	switch {
 	case value == "":
-		f.reject(name, FieldRequired)
+		f.reject("email", FieldRequired)
 	case len(value) > maxEmailBytes:
-		f.reject(name, FieldTooLong)
+		f.reject("email", FieldTooLong)
 	case hasControl(value):
-		f.reject(name, FieldInvalidCharacters)
+		f.reject("email", FieldInvalidCharacters)
 	case !isAddress(value):
-		f.reject(name, FieldInvalidFormat)
+		f.reject("email", FieldInvalidFormat)
 	}
 	return value
 }

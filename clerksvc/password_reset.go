@@ -21,7 +21,7 @@ func (s *Service) RequestPasswordReset(ctx context.Context, client Client, email
 	defer cancel()
 
 	var f fields
-	email := f.email("email", emailAddress)
+	email := f.email(emailAddress)
 	if err := f.err(); err != nil {
 		return "", err
 	}

@@ -30,7 +30,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 	defer cancel()
 
 	var f fields
-	email := f.email("email", in.Email)
+	email := f.email(in.Email)
 	f.password("password", in.Password)
 	if err := f.err(); err != nil {
 		return nil, err

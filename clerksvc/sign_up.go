@@ -78,7 +78,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*VerificationRequ
 func (s *Service) checkSignUp(in SignUpInput) (signUp, error) {
 	var f fields
 	checked := signUp{
-		email:     f.email("email", in.Email),
+		email:     f.email(in.Email),
 		firstName: f.personName("firstName", in.FirstName),
 		lastName:  f.personName("lastName", in.LastName),
 		password:  in.Password,

@@ -107,6 +107,12 @@ func (a *api) doAs(t testing.TB, sessionToken, mutation string, input map[string
 	if sessionToken != "" {
 		header = bearer(sessionToken)
 	}
+	return a.doWith(t, header, mutation, input)
+}
+
+// doWith is do with headers.
+func (a *api) doWith(t testing.TB, header http.Header, mutation string, input map[string]any) member {
+	t.Helper()
 	got := a.query(t, contract.document(mutation), map[string]any{"input": input}, header)
 	if len(got.Errors) > 0 || got.Status != http.StatusOK {
 		t.Fatalf("%s: status %d: %s", mutation, got.Status, got.Raw)

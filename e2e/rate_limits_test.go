@@ -19,13 +19,7 @@ func limited(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
 // from runs a mutation as a client with this IP, and returns the member that it ended with.
 func (a *api) from(t testing.TB, ip, mutation string, input map[string]any) member {
 	t.Helper()
-	got := a.query(t, contract.document(mutation), map[string]any{"input": input}, http.Header{"X-Forwarded-For": {ip}})
-	var result member
-	a.decode(t, got, "result", &result)
-	contract.saw(mutation, result.typename())
-	a.remember(input)
-	a.remember(result)
-	return result
+	return a.doWith(t, http.Header{"X-Forwarded-For": {ip}}, mutation, input)
 }
 
 // spend runs a mutation so often, and fails the test if it is limited before, or not after.

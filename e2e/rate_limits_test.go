@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"clerkql/clerkemu"
+	"clerkql/internal/redistest"
 )
 
 // limited runs the API with the budgets of flags, behind a proxy that it trusts, so that a test can come from any IP.
@@ -162,8 +165,8 @@ func TestTriesAtCodesAreLimited(t *testing.T) {
 // TestReplicasShareLimits has two processes with one Redis: what one gave, the other does not. While Redis is away each limits by itself.
 func TestReplicasShareLimits(t *testing.T) {
 	clerk := clerkemu.RunT(t)
-	redis := startRedis(t)
-	flags := []string{"--redis-url=redis://" + redis.addr, "--limit-sign-ins-per-address=4/1h"}
+	server := redistest.Start(t)
+	flags := []string{"--redis-url=redis://" + server.Address, "--limit-sign-ins-per-address=4/1h"}
 	one, two := limited(t, clerk, flags...), limited(t, clerk, flags...)
 	guess := func(address string) map[string]any {
 		return map[string]any{"email": address, "password": "not the password"}
@@ -179,12 +182,12 @@ func TestReplicasShareLimits(t *testing.T) {
 		}
 	}
 
-	redis.kill(t)
+	server.Kill()
 	for _, replica := range []*api{one, two} {
 		replica.spend(t, 4, "198.51.100.1", "signIn", guess("b@example.com"))
 		replica.logged(t, "rate limits are local")
 	}
-	redis.start(t)
+	server.Restart()
 	deadline := time.Now().Add(10 * time.Second)
 	for n := 0; ; n++ { // alone, and soon
 		address := fmt.Sprintf("c%d@example.com", n)
@@ -202,11 +205,23 @@ func TestReplicasShareLimits(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	for _, key := range redis.keys(t) {
+	for _, key := range redisKeys(t, server.Address) {
 		if strings.Contains(key, "example.com") || strings.Contains(key, "198.51.100.1") {
 			t.Errorf("who reads Redis reads %q", key)
 		}
 	}
+}
+
+// redisKeys returns all keys in a Redis.
+func redisKeys(t testing.TB, address string) []string {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: address})
+	defer client.Close()
+	keys, err := client.Keys(t.Context(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
 }
 
 // TestEveryMutationCountsItsClient has the budget of an IP address for every mutation but those of sessions. Clerk does not hear of who is limited.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"clerkql/internal/ratelimit"
+	"clerkql/internal/redistest"
 )
 
 const pause = time.Second
@@ -184,12 +185,12 @@ func TestInvalidChargesAreNoOutage(t *testing.T) {
 
 // TestRedisIsKilledAndRestarted, with nothing left in it, while callers take as fast as they can.
 func TestRedisIsKilledAndRestarted(t *testing.T) {
-	server := startRedis(t)
+	server := redistest.Start(t)
 	local, err := ratelimit.NewMemory(1000, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := ratelimit.NewFallback(server.redis(100*time.Millisecond), local, pause, time.Now, slog.New(slog.DiscardHandler))
+	f := ratelimit.NewFallback(connect(t, server, 100*time.Millisecond), local, pause, time.Now, slog.New(slog.DiscardHandler))
 
 	const count, interval = 40, 25 * time.Millisecond
 	charges := []ratelimit.Charge{charge(per(count, count*interval), "k"), charge(per(1_000_000, time.Minute), "other")}
@@ -225,14 +226,14 @@ func TestRedisIsKilledAndRestarted(t *testing.T) {
 		})
 	}
 	time.Sleep(1500 * time.Millisecond)
-	server.kill()
+	server.Kill()
 	killed := time.Now()
 	time.Sleep(2500 * time.Millisecond)
 	if !f.Stats().Local {
 		t.Error("nobody noticed that Redis is gone")
 	}
 	restarted := time.Now()
-	server.start()
+	server.Restart()
 	for f.Stats().Local {
 		if time.Since(restarted) > 10*time.Second {
 			t.Fatal("still local, 10 seconds after Redis is back")
@@ -275,15 +276,15 @@ func TestRedisIsKilledAndRestarted(t *testing.T) {
 
 // TestRedisHangs: it accepts connections, and answers nothing.
 func TestRedisHangs(t *testing.T) {
-	server := startRedis(t)
+	server := redistest.Start(t)
 	local, err := ratelimit.NewMemory(1000, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := ratelimit.NewFallback(server.redis(100*time.Millisecond), local, pause, time.Now, slog.New(slog.DiscardHandler))
+	f := ratelimit.NewFallback(connect(t, server, 100*time.Millisecond), local, pause, time.Now, slog.New(slog.DiscardHandler))
 	c := charge(per(100, time.Hour), "k")
 	take(t, f, c)
-	server.hang()
+	server.Hang()
 	var wg sync.WaitGroup
 	var oks atomic.Int64
 	begin := time.Now()
@@ -303,7 +304,7 @@ func TestRedisHangs(t *testing.T) {
 	if oks.Load() != 99 {
 		t.Errorf("gave %d of the 99 that were left", oks.Load())
 	}
-	server.goOn()
+	server.GoOn()
 	for begin := time.Now(); f.Stats().Local; time.Sleep(10 * time.Millisecond) {
 		if time.Since(begin) > 10*time.Second {
 			t.Fatal("still local, 10 seconds after Redis goes on")

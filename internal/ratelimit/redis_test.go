@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"clerkql/internal/ratelimit"
+	"clerkql/internal/redistest"
 )
 
 // TestRedisGoesByItsOwnClock needs no fake one.
 func TestRedisGoesByItsOwnClock(t *testing.T) {
-	r := startRedis(t).redis(10 * time.Second)
+	r := connect(t, redistest.Start(t), 10*time.Second)
 	c := charge(per(2, time.Second), "k")
 	if n := given(t, r, c); n != 2 {
 		t.Fatalf("gave %d at once", n)
@@ -31,7 +32,7 @@ func TestRedisGoesByItsOwnClock(t *testing.T) {
 }
 
 func TestRedisForgetsWhatIsFull(t *testing.T) {
-	r := startRedis(t).redis(10 * time.Second)
+	r := connect(t, redistest.Start(t), 10*time.Second)
 	take(t, r, charge(per(2, 200*time.Millisecond), "soon"), charge(per(10, time.Hour), "later"))
 	ttl := r.Client().PTTL(t.Context(), ratelimit.RedisKey(charge(per(10, time.Hour), "later"))).Val()
 	if ttl > 6*time.Minute || ttl < 5*time.Minute {
@@ -44,8 +45,8 @@ func TestRedisForgetsWhatIsFull(t *testing.T) {
 }
 
 func TestReplicasShareBudgets(t *testing.T) {
-	server := startRedis(t)
-	one, other := server.redis(10*time.Second), server.redis(10*time.Second)
+	server := redistest.Start(t)
+	one, other := connect(t, server, 10*time.Second), connect(t, server, 10*time.Second)
 	c := charge(per(3, time.Hour), "k")
 	take(t, one, c)
 	if n := given(t, other, c); n != 2 {
@@ -57,7 +58,7 @@ func TestReplicasShareBudgets(t *testing.T) {
 }
 
 func TestOneTakeIsOneCommand(t *testing.T) {
-	r := startRedis(t).redis(10 * time.Second)
+	r := connect(t, redistest.Start(t), 10*time.Second)
 	charges := []ratelimit.Charge{charge(per(3, time.Hour), "a"), charge(per(3, time.Hour), "b"), charge(per(3, time.Hour), "c")}
 	commands := func() (n int) {
 		for _, line := range strings.Split(r.Client().Info(t.Context(), "stats").Val(), "\r\n") {
@@ -82,7 +83,7 @@ func TestOneTakeIsOneCommand(t *testing.T) {
 }
 
 func TestRedisHoldsNoAddress(t *testing.T) {
-	r, k := startRedis(t).redis(10*time.Second), keys(t, 1)
+	r, k := connect(t, redistest.Start(t), 10*time.Second), keys(t, 1)
 	take(t, r,
 		ratelimit.Charge{Key: "signIn/" + k.IP(netip.MustParseAddr("192.0.2.1")), Budget: perMinute},
 		ratelimit.Charge{Key: "signIn/" + k.Identifier("ada@example.com"), Budget: perHour})
@@ -246,11 +247,11 @@ func serve(conn net.Conn, answer string, calls *atomic.Int64) {
 }
 
 func TestSlowRedis(t *testing.T) {
-	server := startRedis(t)
-	r := server.redis(100 * time.Millisecond)
+	server := redistest.Start(t)
+	r := connect(t, server, 100*time.Millisecond)
 	c := charge(perHour, "k")
 	take(t, r, c)
-	server.hang()
+	server.Hang()
 	begin := time.Now()
 	if d, err := r.Take(t.Context(), []ratelimit.Charge{c}); err == nil || d.OK {
 		t.Errorf("%+v, %v", d, err)
@@ -261,7 +262,7 @@ func TestSlowRedis(t *testing.T) {
 }
 
 func TestAClientThatGoesAwayIsNoFailureOfRedis(t *testing.T) {
-	r := startRedis(t).redis(10 * time.Second)
+	r := connect(t, redistest.Start(t), 10*time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if d, err := r.Take(ctx, []ratelimit.Charge{charge(perHour, "k")}); err != nil || !d.OK {
@@ -278,7 +279,7 @@ func TestErrorsOfURLsShowNoPassword(t *testing.T) {
 }
 
 func BenchmarkRedis(b *testing.B) {
-	r := startRedis(b).redis(time.Second)
+	r := connect(b, redistest.Start(b), time.Second)
 	charges := []ratelimit.Charge{charge(per(1_000_000, time.Hour), "a"), charge(per(1_000_000, time.Minute), "b"), charge(perHour, "c")}
 	b.ReportAllocs()
 	for b.Loop() {

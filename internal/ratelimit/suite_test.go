@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"clerkql/internal/ratelimit"
+	"clerkql/internal/redistest"
 )
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
@@ -72,7 +73,7 @@ func memory(t testing.TB, keys int, c *clock) *ratelimit.Memory {
 
 func fakeClockRedis(t *testing.T) subject {
 	t.Helper()
-	r, c := startRedis(t).redis(10*time.Second), newClock()
+	r, c := connect(t, redistest.Start(t), 10*time.Second), newClock()
 	r.FakeClock(t)
 	advance := func(d time.Duration) {
 		c.Advance(d)

@@ -10,7 +10,7 @@ import (
 
 // Rule 3 holds while Clerk fails, too: what an absent account is answered must not differ from what an existing one is
 // because one of them took a call that the other did not. Absent accounts therefore make the same call, about an id that
-// looks like Clerk's and is nobody's.
+// looks like Clerk's and is nobody's. A decoy is a handle that is about nobody.
 
 // nobodysSignIn returns a sign-in attempt for a user who does not exist.
 func nobodysSignIn() *SignInAttempt {

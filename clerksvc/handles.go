@@ -102,16 +102,14 @@ type deviceHandle struct {
 	PasswordUpdatedAt int64 `json:"p"`
 }
 
-// open reads a handle that came in the input field name. A handle that is not for this purpose is invalid input; one
-// that expired is an expired verification; a decoy fails as a wrong code does.
+// open reads a handle that came in the input field name. A handle that is not for this purpose is invalid input, and one
+// that expired an expired verification.
 func (s *Service) open(purpose seal.Purpose, name, handle string, into any) error {
 	switch err := s.keys.Open(purpose, handle, into); {
 	case err == nil:
 		return nil
 	case errors.Is(err, seal.ErrExpired):
 		return ErrVerificationExpired
-	case errors.Is(err, seal.ErrDecoy):
-		return &InvalidCodeError{}
 	default:
 		return invalidField(name, FieldInvalidHandle)
 	}

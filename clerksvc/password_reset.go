@@ -36,12 +36,12 @@ func (s *Service) RequestPasswordReset(ctx context.Context, client Client, email
 	}
 	defer s.requestResetPace.hold(ctx, began)
 	if attempt == nil || abandoned(attempt.User) {
-		return s.keys.SealDecoy(purposePasswordReset, expires)
+		return s.keys.Seal(purposePasswordReset, nobodysReset(), expires)
 	}
 	prepared, err := s.api.PrepareEmailAddressVerification(ctx, attempt.Address.ID)
 	if err != nil {
 		_ = s.outcome(ctx, err) // logs it; the user must not be told
-		return s.keys.SealDecoy(purposePasswordReset, expires)
+		return s.keys.Seal(purposePasswordReset, nobodysReset(), expires)
 	}
 	s.requestResetPace.learn(time.Since(began))
 	return s.keys.Seal(purposePasswordReset, passwordResetHandle{
@@ -80,11 +80,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 		return nil, err
 	}
 	var reset passwordResetHandle
-	err := s.open(purposePasswordReset, "signInId", in.SignInID, &reset)
-	switch {
-	case errors.As(err, new(*InvalidCodeError)): // a decoy: it fails at Clerk, where a wrong code does
-		reset = nobodysReset()
-	case err != nil:
+	if err := s.open(purposePasswordReset, "signInId", in.SignInID, &reset); err != nil {
 		return nil, err
 	}
 	if broken := s.policy.violations(in.NewPassword.Reveal()); len(broken) > 0 {
@@ -93,8 +89,11 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 	if err := s.limiter.code(ctx, in.Client, in.SignInID); err != nil {
 		return nil, err
 	}
-	var account *User
-	lookedAt := s.now()
+	var (
+		account  *User
+		err      error
+		lookedAt = s.now()
+	)
 	if reset.ProvedUntil == 0 {
 		if err := s.proveReset(ctx, &reset, code); err != nil {
 			return nil, err
@@ -108,7 +107,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 }
 
 // proveReset returns nil if the reset's code is right, and notes it in the handle. One call. Every way in which the code can
-// fail is told as a wrong code without a count: a decoy has no other way.
+// fail is told as a wrong code without a count: a decoy has no other way, as it is about nobody, and fails at Clerk.
 func (s *Service) proveReset(ctx context.Context, reset *passwordResetHandle, code secret.String) error {
 	began := time.Now()
 	attempt, err := s.api.AttemptFirstFactor(ctx, reset.EmailAddressID, reset.VerificationID, code)

@@ -11,8 +11,8 @@
 //   - Expiry. Each handle carries its own, and Open tells an expired handle from an invalid one.
 //   - Keys. The first key seals, all keys open, so that keys can be rotated: put the new key first,
 //     and drop the old one when the last handle sealed with it has expired.
-//   - Decoys. A decoy is a handle with nothing behind it, for an account that does not exist. All
-//     handles have the same length, so that only the holder of a key can tell a decoy from the others.
+//   - Length. All handles have the same, so that only the holder of a key can tell what one is about, and
+//     whether it is about anything.
 package seal
 
 import (
@@ -34,8 +34,6 @@ var (
 	ErrInvalid = errors.New("seal: invalid handle")
 	// ErrExpired: a handle of ours for this purpose, but too old.
 	ErrExpired = errors.New("seal: expired handle")
-	// ErrDecoy: a handle of ours for this purpose with nothing behind it.
-	ErrDecoy = errors.New("seal: decoy handle")
 )
 
 const (
@@ -54,7 +52,6 @@ const (
 
 // The claims of the PASETO token inside a handle.
 const (
-	claimDecoy   = "d"
 	claimContent = "c"
 	claimPadding = "p"
 )
@@ -88,19 +85,8 @@ func RandomKey() []byte { return paseto.NewV4SymmetricKey().ExportBytes() }
 
 // Seal returns a handle that carries content, which must marshal to JSON, until expires (to the second).
 func (k *Keyring) Seal(purpose Purpose, content any, expires time.Time) (string, error) {
-	return k.seal(purpose, content, false, expires)
-}
-
-// SealDecoy returns a handle with nothing behind it. Open answers it with ErrDecoy until expires, then
-// with ErrExpired like any other handle.
-func (k *Keyring) SealDecoy(purpose Purpose, expires time.Time) (string, error) {
-	return k.seal(purpose, nil, true, expires)
-}
-
-func (k *Keyring) seal(purpose Purpose, content any, decoy bool, expires time.Time) (string, error) {
 	token, err := paseto.MakeToken(map[string]any{
 		claimContent: content,
-		claimDecoy:   decoy,
 		claimPadding: "",
 	}, nil)
 	if err != nil {
@@ -115,8 +101,8 @@ func (k *Keyring) seal(purpose Purpose, content any, decoy bool, expires time.Ti
 	return token.V4Encrypt(k.keys[0], []byte(purpose)), nil
 }
 
-// Open reads what Seal put into a handle of this purpose. It returns ErrInvalid, ErrExpired or ErrDecoy,
-// and leaves content alone, when there is nothing to read.
+// Open reads what Seal put into a handle of this purpose. It returns ErrInvalid or ErrExpired, and leaves content
+// alone, when there is nothing to read.
 func (k *Keyring) Open(purpose Purpose, handle string, content any) error {
 	if !wellFormed(handle) {
 		return ErrInvalid
@@ -131,13 +117,6 @@ func (k *Keyring) Open(purpose Purpose, handle string, content any) error {
 	}
 	if !k.now().Before(expires) {
 		return ErrExpired
-	}
-	var decoy bool
-	if err := token.Get(claimDecoy, &decoy); err != nil {
-		return ErrInvalid
-	}
-	if decoy {
-		return ErrDecoy
 	}
 	if err := token.Get(claimContent, content); err != nil {
 		return ErrInvalid

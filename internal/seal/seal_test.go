@@ -57,12 +57,8 @@ func TestAHandleShowsNothing(t *testing.T) {
 		t.Error("sealing the same twice gave the same handle")
 	}
 	long := mustSeal(t, k, "verification", strings.Repeat("x", 200))
-	decoy, err := k.SealDecoy("sign-in", epoch.Add(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(long) != len(handle) || len(decoy) != len(handle) {
-		t.Errorf("lengths differ: short %d, long %d, decoy %d", len(handle), len(long), len(decoy))
+	if len(long) != len(handle) {
+		t.Errorf("lengths differ: short %d, long %d", len(handle), len(long))
 	}
 }
 
@@ -70,24 +66,17 @@ func TestExpiry(t *testing.T) {
 	now := epoch
 	k := keyring(t, func() time.Time { return now }, seal.RandomKey())
 	handle := mustSeal(t, k, "sign-in", "user_1")
-	decoy, err := k.SealDecoy("sign-in", epoch.Add(time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, step := range []struct {
-		after       time.Duration
-		real, decoy error
+		after time.Duration
+		want  error
 	}{
-		{59 * time.Second, nil, seal.ErrDecoy},
-		{60 * time.Second, seal.ErrExpired, seal.ErrExpired},
-		{24 * time.Hour, seal.ErrExpired, seal.ErrExpired},
+		{59 * time.Second, nil},
+		{60 * time.Second, seal.ErrExpired},
+		{24 * time.Hour, seal.ErrExpired},
 	} {
 		now = epoch.Add(step.after)
-		if err := k.Open("sign-in", handle, &content{}); !errors.Is(err, step.real) {
-			t.Errorf("after %v: handle gave %v, want %v", step.after, err, step.real)
-		}
-		if err := k.Open("sign-in", decoy, &content{}); !errors.Is(err, step.decoy) {
-			t.Errorf("after %v: decoy gave %v, want %v", step.after, err, step.decoy)
+		if err := k.Open("sign-in", handle, &content{}); !errors.Is(err, step.want) {
+			t.Errorf("after %v: %v, want %v", step.after, err, step.want)
 		}
 	}
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"crypto/hkdf"
-	"crypto/sha256"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -21,15 +18,7 @@ const (
 )
 
 // newLimits returns the rate limits, and what closes them.
-func newLimits(cfg config.Limits, handleKey []byte, log *slog.Logger) (limits *clerksvc.Limits, closeStore func() error, err error) {
-	secret, err := hkdf.Expand(sha256.New, handleKey, "clerkql: keys of rate limits", ratelimit.KeyBytes)
-	if err != nil {
-		return nil, nil, fmt.Errorf("keys of rate limits: %w", err)
-	}
-	keys, err := ratelimit.NewKeys(secret)
-	if err != nil {
-		return nil, nil, err
-	}
+func newLimits(cfg config.Limits, log *slog.Logger) (limits *clerksvc.Limits, closeStore func() error, err error) {
 	memory, err := ratelimit.NewMemory(limitKeys, time.Now)
 	if err != nil {
 		return nil, nil, err
@@ -44,7 +33,7 @@ func newLimits(cfg config.Limits, handleKey []byte, log *slog.Logger) (limits *c
 		store, closeStore = ratelimit.NewFallback(redis, memory, redisPause, time.Now, log), redis.Close
 	}
 	return &clerksvc.Limits{
-		Store: store, Keys: keys,
+		Store:                store,
 		PerIP:                budget(cfg.LimitRequestsPerIP),
 		SignInsPerIP:         budget(cfg.LimitSignInsPerIP),
 		SignInsPerIdentifier: budget(cfg.LimitSignInsPerAddress),

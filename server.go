@@ -28,6 +28,7 @@ import (
 	"clerkql/internal/httpserver"
 	"clerkql/internal/middleware"
 	"clerkql/internal/playground"
+	"clerkql/internal/pseudonym"
 	"clerkql/internal/seal"
 	"clerkql/internal/telemetry"
 	"clerkql/resolvers"
@@ -112,10 +113,14 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	if err != nil {
 		return err
 	}
+	pseudonyms, err := pseudonym.NewHasher(a.handleKeys[0])
+	if err != nil {
+		return err
+	}
 	var limits *clerksvc.Limits
 	if a.limits != nil {
 		var closeStore func() error
-		if limits, closeStore, err = newLimits(*a.limits, a.handleKeys[0], log); err != nil {
+		if limits, closeStore, err = newLimits(*a.limits, log); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, closeStore()) }()
@@ -124,6 +129,7 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 		API:               backendAPI(a.clerk, a.flows.ClerkTimeout),
 		FrontendAPI:       frontendAPI(a.clerk, a.flows.ClerkTimeout),
 		Keys:              keyring,
+		Pseudonyms:        pseudonyms,
 		Logger:            log,
 		Now:               time.Now,
 		SessionMode:       clerksvc.SessionMode(a.flows.SessionMode).Resolve(a.clerk.ClerkSecretKey),

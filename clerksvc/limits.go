@@ -8,6 +8,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"clerkql/internal/pseudonym"
 	"clerkql/internal/ratelimit"
 )
 
@@ -15,7 +16,6 @@ import (
 // a request has, and whether or not an account exists (rule 3).
 type Limits struct {
 	Store ratelimit.Store
-	Keys  *ratelimit.Keys
 	// PerIP bounds all mutations of a client, without those that only refresh and end sessions.
 	PerIP ratelimit.Budget
 	// SignInsPerIP and SignInsPerIdentifier bound tries at passwords. An IP from which somebody signed in with an identifier has a budget
@@ -40,21 +40,22 @@ const (
 // limiter charges budgets. A nil limiter has none.
 type limiter struct {
 	Limits
-	log *slog.Logger
-	now func() time.Time
+	pseudonyms *pseudonym.Hasher
+	log        *slog.Logger
+	now        func() time.Time
 	// known has the keys of identifiers and IPs that a right password came from, and when. Each process remembers for itself.
 	known *lru.Cache[string, time.Time]
 }
 
-func newLimiter(limits *Limits, log *slog.Logger, now func() time.Time) (*limiter, error) {
-	if limits == nil {
+func newLimiter(cfg Config) (*limiter, error) {
+	if cfg.Limits == nil {
 		return nil, nil
 	}
 	known, err := lru.New[string, time.Time](maxKnownClients)
 	if err != nil {
 		return nil, err
 	}
-	return &limiter{Limits: *limits, log: log, now: now, known: known}, nil
+	return &limiter{Limits: *cfg.Limits, pseudonyms: cfg.Pseudonyms, log: cfg.Logger, now: cfg.Now, known: known}, nil
 }
 
 // take takes one from every budget, or returns *RateLimitedError. A store that can't be asked, which one that falls back never is, lets
@@ -73,7 +74,7 @@ func (l *limiter) take(ctx context.Context, charges ...ratelimit.Charge) error {
 
 func (l *limiter) ip(client Client) string {
 	addr, _ := netip.ParseAddr(client.IP) // one that is none is the zero Addr, which is one client
-	return l.Keys.IP(addr)
+	return l.pseudonyms.IP(addr)
 }
 
 func (l *limiter) perIP(client Client) ratelimit.Charge {
@@ -94,7 +95,7 @@ func (l *limiter) signUp(ctx context.Context, client Client, email string) error
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, append(l.mails(l.Keys.Identifier(email)),
+	return l.take(ctx, append(l.mails(l.pseudonyms.Identifier(email)),
 		l.perIP(client), ratelimit.Charge{Key: "sign-up " + l.ip(client), Budget: l.SignUpsPerIP})...)
 }
 
@@ -103,7 +104,7 @@ func (l *limiter) signIn(ctx context.Context, client Client, email string) error
 	if l == nil {
 		return nil
 	}
-	identifier := "sign-in " + l.Keys.Identifier(email)
+	identifier := "sign-in " + l.pseudonyms.Identifier(email)
 	if at, known := l.known.Get(l.clientKey(client, email)); known && l.now().Sub(at) < knownClientLife {
 		identifier = "known " + l.clientKey(client, email)
 	}
@@ -120,7 +121,7 @@ func (l *limiter) know(client Client, email string) {
 }
 
 func (l *limiter) clientKey(client Client, email string) string {
-	return l.Keys.Subject(l.Keys.Identifier(email) + l.ip(client))
+	return l.pseudonyms.Subject(l.pseudonyms.Identifier(email) + l.ip(client))
 }
 
 // mailTo charges for a mail to an address.
@@ -128,7 +129,7 @@ func (l *limiter) mailTo(ctx context.Context, client Client, email string) error
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, append(l.mails(l.Keys.Identifier(email)), l.perIP(client))...)
+	return l.take(ctx, append(l.mails(l.pseudonyms.Identifier(email)), l.perIP(client))...)
 }
 
 // mailWith charges for a mail to the address that a handle is about, which the handle does not name.
@@ -136,7 +137,7 @@ func (l *limiter) mailWith(ctx context.Context, client Client, emailAddressID st
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, append(l.mails(l.Keys.Subject(emailAddressID)), l.perIP(client))...)
+	return l.take(ctx, append(l.mails(l.pseudonyms.Subject(emailAddressID)), l.perIP(client))...)
 }
 
 // code charges for a try at the code that goes with a handle.
@@ -144,7 +145,7 @@ func (l *limiter) code(ctx context.Context, client Client, handle string) error 
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, l.perIP(client), ratelimit.Charge{Key: "code " + l.Keys.Subject(handle), Budget: l.CodesPerHandle})
+	return l.take(ctx, l.perIP(client), ratelimit.Charge{Key: "code " + l.pseudonyms.Subject(handle), Budget: l.CodesPerHandle})
 }
 
 // any charges for what has no budget of its own.

@@ -26,6 +26,7 @@ import (
 	"strings"
 	"time"
 
+	"clerkql/internal/pseudonym"
 	"clerkql/internal/seal"
 	"clerkql/internal/secret"
 )
@@ -59,13 +60,15 @@ func (m SessionMode) Resolve(secretKey secret.String) SessionMode {
 
 const defaultTicketLife = time.Minute
 
-// Config is what a Service is made of. API, Keys, Logger, Now, SessionMode, PasswordPolicy and Timeout are required.
+// Config is what a Service is made of. API, Keys, Pseudonyms, Logger, Now, SessionMode, PasswordPolicy and Timeout are required.
 type Config struct {
 	API *API
 	// FrontendAPI is required in ModeExchange, and used there alone.
 	FrontendAPI *FrontendAPI
 	Keys        *seal.Keyring
-	Logger      *slog.Logger
+	// Pseudonyms name addresses and clients in budgets, handles and the log.
+	Pseudonyms *pseudonym.Hasher
+	Logger     *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
 	// SessionMode is ModeSession, ModeTicket or ModeExchange.
@@ -125,10 +128,10 @@ func New(cfg Config) (*Service, error) {
 	if cfg.SessionMode == ModeExchange && cfg.FrontendAPI == nil {
 		return nil, errors.New("clerksvc: session mode exchange needs the FrontendAPI")
 	}
-	if cfg.API == nil || cfg.Keys == nil || cfg.Logger == nil || cfg.Now == nil || cfg.Timeout <= 0 {
-		return nil, errors.New("clerksvc: API, Keys, Logger, Now and Timeout are required")
+	if cfg.API == nil || cfg.Keys == nil || cfg.Pseudonyms == nil || cfg.Logger == nil || cfg.Now == nil || cfg.Timeout <= 0 {
+		return nil, errors.New("clerksvc: API, Keys, Pseudonyms, Logger, Now and Timeout are required")
 	}
-	limiter, err := newLimiter(cfg.Limits, cfg.Logger, cfg.Now)
+	limiter, err := newLimiter(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"clerkql/clerkemu"
 	"clerkql/clerksvc"
+	"clerkql/internal/pseudonym"
 	"clerkql/internal/seal"
 	"clerkql/internal/secret"
 )
@@ -38,11 +39,14 @@ func newService(t testing.TB, clerk *clerkemu.Server, changes ...func(*clerksvc.
 	for _, change := range changes {
 		change(&cfg)
 	}
-	keys, err := seal.NewKeyring(cfg.Now, seal.RandomKey())
-	if err != nil {
+	key := seal.RandomKey()
+	var err error
+	if cfg.Keys, err = seal.NewKeyring(cfg.Now, key); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Keys = keys
+	if cfg.Pseudonyms, err = pseudonym.NewHasher(key); err != nil {
+		t.Fatal(err)
+	}
 	service, err := clerksvc.New(cfg)
 	if err != nil {
 		t.Fatal(err)

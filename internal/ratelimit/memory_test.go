@@ -48,7 +48,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			most = max(most, heapInUse()-before)
 		}
 		c.Advance(100 * time.Microsecond)
-		ip, address := charge(perMinute, "signIn/i:%022d", i), charge(perHour, "signIn/a:%022d", i) // as long as those of Keys
+		ip, address := charge(perMinute, "signIn/i:%022d", i), charge(perHour, "signIn/a:%022d", i) // as long as pseudonyms make them
 		switch {
 		case i < 200_000:
 			take(t, m, ip, address, global)

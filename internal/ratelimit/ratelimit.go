@@ -8,7 +8,7 @@
 //   - Redis: shared among replicas, in one round trip.
 //   - Fallback: a shared store while it answers, and a local one while it does not.
 //
-// Keys makes the keys, which show neither an address nor an IP to who reads the memory of the process or that of Redis.
+// Keys should be pseudonyms (internal/pseudonym): who reads the memory of the process or that of Redis must see neither an address nor an IP.
 //
 // No library does this, so the arithmetic is here, and it is short: budget.go has it in Go, take.lua says it again for Redis, and the same
 // tests hold both to a model. What was looked at:
@@ -43,7 +43,7 @@ type Store interface {
 
 // Charge is one to take from the budget of a key. One key may have several budgets, and each counts for itself.
 type Charge struct {
-	// Key says who pays, and for what. It must not hold what a log must not: see Keys.
+	// Key says who pays, and for what. It must not hold what a log must not.
 	Key    string
 	Budget Budget
 }

@@ -14,6 +14,7 @@ import (
 	"clerkql/clerksvc"
 	"clerkql/doctor"
 	"clerkql/internal/config"
+	"clerkql/internal/pseudonym"
 	"clerkql/internal/seal"
 )
 
@@ -24,7 +25,12 @@ func diagnose(ctx context.Context, cfg config.Doctor, stdin io.Reader, stdout, s
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE)
 
-	keyring, err := seal.NewKeyring(time.Now, seal.RandomKey()) // a service needs one; no handle leaves it
+	key := seal.RandomKey() // a service needs one; nothing that it seals or names is kept
+	keyring, err := seal.NewKeyring(time.Now, key)
+	if err != nil {
+		return err
+	}
+	pseudonyms, err := pseudonym.NewHasher(key)
 	if err != nil {
 		return err
 	}
@@ -34,6 +40,7 @@ func diagnose(ctx context.Context, cfg config.Doctor, stdin io.Reader, stdout, s
 		API:            clerk,
 		FrontendAPI:    frontend,
 		Keys:           keyring,
+		Pseudonyms:     pseudonyms,
 		Logger:         slog.New(slog.DiscardHandler), // what fails is told by the checks
 		Now:            time.Now,
 		SessionMode:    mode,

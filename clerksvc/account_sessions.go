@@ -31,14 +31,15 @@ type RefreshToken struct {
 // RefreshSession makes a new session token of a refresh token, for as long as Clerk says that the session is active. One call.
 //
 // Errors: *InvalidInputError, ErrSessionEnded, *RateLimitedError, *UnavailableError.
-func (s *Service) RefreshSession(ctx context.Context, token RefreshToken) (*RefreshedSession, error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+func (s *Service) RefreshSession(ctx context.Context, client Client, token RefreshToken) (refreshed *RefreshedSession, err error) {
+	ctx, audit := s.begin(ctx, "refresh_session", client)
+	defer audit.end(ctx, &err)
 
 	handle, err := s.openRefreshToken(token)
 	if err != nil {
 		return nil, err
 	}
+	audit.about(handle.UserID)
 	minted, err := s.api.CreateSessionToken(ctx, handle.SessionID)
 	if err != nil && s.hasEnded(ctx, handle.SessionID, err) {
 		return nil, ErrSessionEnded
@@ -89,6 +90,7 @@ func (s *Service) hasEnded(ctx context.Context, sessionID string, refusal error)
 
 // SignOutInput says which session SignOut ends: that of RefreshToken or, without one that can be read, that of SessionToken.
 type SignOutInput struct {
+	Client       Client
 	RefreshToken RefreshToken
 	SessionToken secret.String
 }
@@ -98,22 +100,24 @@ type SignOutInput struct {
 //
 // Errors: *InvalidInputError, ErrSessionTokenInvalid, *RateLimitedError, *UnavailableError.
 func (s *Service) SignOut(ctx context.Context, in SignOutInput) (sessionID string, err error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+	ctx, audit := s.begin(ctx, "sign_out", in.Client)
+	defer audit.end(ctx, &err)
 
 	handle, err := s.openRefreshToken(in.RefreshToken)
 	switch {
 	case err == nil:
+		audit.about(handle.UserID)
 		return handle.SessionID, s.endSession(ctx, handle.SessionID)
 	case errors.Is(err, ErrSessionEnded) && !in.RefreshToken.Kept:
 		return "", nil
 	case !errors.Is(err, ErrSessionEnded) && in.RefreshToken.Token.Reveal() != "":
 		return "", err
 	}
-	viewer, err := s.Viewer(ctx, in.SessionToken)
+	viewer, err := s.viewer(ctx, in.SessionToken)
 	if err != nil {
 		return "", err
 	}
+	audit.about(viewer.UserID)
 	return viewer.SessionID, s.endSession(ctx, viewer.SessionID)
 }
 
@@ -132,14 +136,15 @@ const endSessionsAtOnce = 4
 // is the last: whoever is told that it failed can send it again.
 //
 // Errors: ErrSessionTokenInvalid, *RateLimitedError, *UnavailableError.
-func (s *Service) SignOutEverywhere(ctx context.Context, sessionToken secret.String) (ended int, err error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+func (s *Service) SignOutEverywhere(ctx context.Context, client Client, sessionToken secret.String) (ended int, err error) {
+	ctx, audit := s.begin(ctx, "sign_out_everywhere", client)
+	defer audit.end(ctx, &err)
 
 	viewer, sessions, err := s.viewerSessions(ctx, sessionToken)
 	if err != nil {
 		return 0, err
 	}
+	audit.about(viewer.UserID)
 	var others errgroup.Group // one that fails does not keep the rest from being ended
 	others.SetLimit(endSessionsAtOnce)
 	for _, session := range sessions {
@@ -156,17 +161,18 @@ func (s *Service) SignOutEverywhere(ctx context.Context, sessionToken secret.Str
 // RevokeSession ends one of the viewer's own sessions. Two calls.
 //
 // Errors: *InvalidInputError, ErrSessionNotFound, ErrSessionTokenInvalid, *RateLimitedError, *UnavailableError.
-func (s *Service) RevokeSession(ctx context.Context, sessionToken secret.String, sessionID string) error {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+func (s *Service) RevokeSession(ctx context.Context, client Client, sessionToken secret.String, sessionID string) (err error) {
+	ctx, audit := s.begin(ctx, "revoke_session", client)
+	defer audit.end(ctx, &err)
 
 	if !idPattern.MatchString(sessionID) || !strings.HasPrefix(sessionID, "sess_") {
 		return invalidField("sessionId", FieldInvalidFormat)
 	}
-	_, sessions, err := s.viewerSessions(ctx, sessionToken)
+	viewer, sessions, err := s.viewerSessions(ctx, sessionToken)
 	if err != nil {
 		return err
 	}
+	audit.about(viewer.UserID)
 	if !slices.ContainsFunc(sessions, func(own *clerk.Session) bool { return own.ID == sessionID }) {
 		return ErrSessionNotFound
 	}
@@ -193,7 +199,7 @@ type SessionDevice struct {
 //
 // Errors: ErrSessionTokenInvalid, *RateLimitedError, *UnavailableError.
 func (s *Service) Sessions(ctx context.Context, sessionToken secret.String) ([]AccountSession, error) {
-	ctx, cancel := s.begin(ctx)
+	ctx, cancel := s.inTime(ctx)
 	defer cancel()
 
 	_, living, err := s.viewerSessions(ctx, sessionToken)
@@ -240,7 +246,7 @@ func text(s *string) string {
 // viewerSessions returns the viewer, and its sessions that live. One call, if Clerk remembers less than 500 sessions. A session
 // token outlives its session by a minute: one whose session is not among them is not valid any more.
 func (s *Service) viewerSessions(ctx context.Context, sessionToken secret.String) (*Viewer, []*clerk.Session, error) {
-	viewer, err := s.Viewer(ctx, sessionToken)
+	viewer, err := s.viewer(ctx, sessionToken)
 	if err != nil {
 		return nil, nil, err
 	}

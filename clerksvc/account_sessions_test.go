@@ -75,10 +75,10 @@ func TestPendingSessionsLive(t *testing.T) {
 	if err := clerk.InjectFault(refusal); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := service.RefreshSession(t.Context(), clerksvc.RefreshToken{Token: pending.RefreshToken}); !errors.As(err, new(*clerksvc.UnavailableError)) {
+	if _, err := service.RefreshSession(t.Context(), clerksvc.Client{}, clerksvc.RefreshToken{Token: pending.RefreshToken}); !errors.As(err, new(*clerksvc.UnavailableError)) {
 		t.Errorf("a token that is refused for a pending session: %v", err)
 	}
-	if ended, err := service.SignOutEverywhere(t.Context(), viewer.Token); err != nil || ended != 2 {
+	if ended, err := service.SignOutEverywhere(t.Context(), clerksvc.Client{}, viewer.Token); err != nil || ended != 2 {
 		t.Errorf("%d sessions ended, %v", ended, err)
 	}
 	for _, session := range clerk.Sessions(user.ID) {

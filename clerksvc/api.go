@@ -74,6 +74,7 @@ func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	called(req.Context(), resp.Header.Get("Clerk-Trace-Id"))
 	redirect := resp.StatusCode >= 300 && resp.StatusCode < 400
 	failure := resp.StatusCode >= 400
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))

@@ -98,13 +98,14 @@ func TestTheLongestHandlesFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := func(prefix string) string { return prefix + strings.Repeat("x", 27*3/2) }
+	identifier := strings.Repeat("x", 24)
 	for purpose, content := range map[seal.Purpose]any{
 		purposeSecondFactor: secondFactorHandle{
-			ID: rand.Text(), UserID: id("user_"), PasswordUpdatedAt: 1 << 41, LookedAt: 1 << 32, Steps: []SecondFactor{SecondFactorEmailCode},
+			ID: rand.Text(), UserID: id("user_"), Identifier: identifier, PasswordUpdatedAt: 1 << 41, LookedAt: 1 << 32, Steps: []SecondFactor{SecondFactorEmailCode},
 			EmailAddressID: id("idn_"), VerificationID: id("ver_"), ExpiresAt: 1 << 32, Proved: true,
 		},
 		purposePasswordReset: passwordResetHandle{
-			UserID: id("user_"), EmailAddressID: id("idn_"), VerificationID: id("ver_"), PasswordUpdatedAt: 1 << 41, ProvedUntil: 1 << 32,
+			UserID: id("user_"), EmailAddressID: id("idn_"), VerificationID: id("ver_"), Identifier: identifier, PasswordUpdatedAt: 1 << 41, ProvedUntil: 1 << 32,
 		},
 	} {
 		if _, err := keys.Seal(purpose, content, time.Now()); err != nil {

@@ -57,8 +57,8 @@ type proof struct {
 	client Client
 	// lookedAt is when the account was read, or earlier.
 	lookedAt time.Time
-	// emailAddressID is the address that identified the account.
-	emailAddressID string
+	// emailAddressID is the address that identified the account, and identifier its pseudonym.
+	emailAddressID, identifier string
 	// secondFactor: one of the account's own was proved.
 	secondFactor bool
 	// mailbox: a code that was mailed to the account was entered.

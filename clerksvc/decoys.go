@@ -20,15 +20,19 @@ func nobodysSignIn() *SignInAttempt {
 }
 
 // nobodysReset returns the content of a password reset for a user who does not exist.
-func nobodysReset() passwordResetHandle {
+func nobodysReset(identifier string) passwordResetHandle {
 	return passwordResetHandle{
+		Identifier:     identifier,
 		UserID:         nobodysID("user_"),
 		EmailAddressID: nobodysID("idn_"),
 		VerificationID: nobodysID("ver_"),
 	}
 }
 
-func nobodysID(prefix string) string { return prefix + rand.Text() }
+// nobody begins what follows the prefix in ids of nobody's. It is told to Clerk alone, whose logs it explains.
+const nobody = "nobody"
+
+func nobodysID(prefix string) string { return prefix + nobody + rand.Text() }
 
 // alike returns the outcome for a call that an existing and an absent account both make, and that fails. That Clerk can't be
 // reached, refuses our key or has had enough is told, as it is so for both. Any other refusal may be about the one

@@ -40,6 +40,8 @@ const (
 type emailAddressHandle struct {
 	UserID         string `json:"u"`
 	EmailAddressID string `json:"a"`
+	// Identifier is the pseudonym of the address.
+	Identifier string `json:"m"`
 	// PasswordUpdatedAt is when the password that was proved was set, in Unix milliseconds.
 	PasswordUpdatedAt int64 `json:"p"`
 }
@@ -58,6 +60,8 @@ type passwordResetHandle struct {
 	UserID         string `json:"u"`
 	EmailAddressID string `json:"a"`
 	VerificationID string `json:"v"`
+	// Identifier is the pseudonym of the address.
+	Identifier string `json:"m"`
 	// PasswordUpdatedAt is when the password that is to be replaced was set, in Unix milliseconds. A handle
 	// whose code is proved sets no password once that has changed, so it does so once.
 	PasswordUpdatedAt int64 `json:"p"`
@@ -72,6 +76,8 @@ type secondFactorHandle struct {
 	// ID names the sign-in, however many handles it has had.
 	ID     string `json:"i"`
 	UserID string `json:"u"`
+	// Identifier is the pseudonym of the address that the sign-in began with.
+	Identifier string `json:"m"`
 	// PasswordUpdatedAt is when the password was set that the account had when the first factor was proved, in Unix
 	// milliseconds. Whenever the account is looked at again, the handle dies with that password.
 	PasswordUpdatedAt int64 `json:"p"`

@@ -17,14 +17,15 @@ import (
 //
 // Errors: *InvalidInputError, *RateLimitedError, *UnavailableError.
 func (s *Service) RequestPasswordReset(ctx context.Context, client Client, emailAddress string) (signInID string, err error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+	ctx, audit := s.begin(ctx, "request_password_reset", client)
+	defer audit.end(ctx, &err)
 
 	var f fields
 	email := f.email(emailAddress)
 	if err := f.err(); err != nil {
 		return "", err
 	}
+	audit.identifier = s.pseudonyms.Identifier(email)
 	if err := s.limiter.mailTo(ctx, client, email); err != nil {
 		return "", err
 	}
@@ -35,19 +36,23 @@ func (s *Service) RequestPasswordReset(ctx context.Context, client Client, email
 		return "", s.outcome(ctx, err)
 	}
 	defer s.requestResetPace.hold(ctx, began)
+	audit.decoy = true // unless it comes to the end
 	if attempt == nil || abandoned(attempt.User) {
-		return s.keys.Seal(purposePasswordReset, nobodysReset(), expires)
+		return s.keys.Seal(purposePasswordReset, nobodysReset(audit.identifier), expires)
 	}
+	audit.about(attempt.User.ID)
 	prepared, err := s.api.PrepareEmailAddressVerification(ctx, attempt.Address.ID)
 	if err != nil {
 		_ = s.outcome(ctx, err) // logs it; the user must not be told
-		return s.keys.Seal(purposePasswordReset, nobodysReset(), expires)
+		return s.keys.Seal(purposePasswordReset, nobodysReset(audit.identifier), expires)
 	}
 	s.requestResetPace.learn(time.Since(began))
+	audit.decoy = false
 	return s.keys.Seal(purposePasswordReset, passwordResetHandle{
 		UserID:            attempt.User.ID,
 		EmailAddressID:    attempt.Address.ID,
 		VerificationID:    prepared.ID,
+		Identifier:        audit.identifier,
 		PasswordUpdatedAt: passwordUpdatedAt(attempt.User),
 	}, expires)
 }
@@ -69,9 +74,9 @@ type ResetPasswordInput struct {
 //
 // Errors: *InvalidInputError, *InvalidCodeError, ErrVerificationExpired, *PasswordRejectedError,
 // *SecondFactorRequiredError, *AccountLockedError, ErrAccountBanned, *RateLimitedError, *UnavailableError.
-func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*SignedIn, error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (signedIn *SignedIn, err error) {
+	ctx, audit := s.begin(ctx, "reset_password", in.Client)
+	defer audit.end(ctx, &err)
 
 	var f fields
 	code := f.code("code", in.Code)
@@ -83,17 +88,16 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 	if err := s.open(purposePasswordReset, "signInId", in.SignInID, &reset); err != nil {
 		return nil, err
 	}
+	audit.about(reset.UserID)
+	audit.identifier = reset.Identifier
 	if broken := s.policy.violations(in.NewPassword.Reveal()); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
 	}
 	if err := s.limiter.code(ctx, in.Client, in.SignInID); err != nil {
 		return nil, err
 	}
-	var (
-		account  *User
-		err      error
-		lookedAt = s.now()
-	)
+	var account *User
+	lookedAt := s.now()
 	if reset.ProvedUntil == 0 {
 		if err := s.proveReset(ctx, &reset, code); err != nil {
 			return nil, err
@@ -102,7 +106,9 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (*Si
 	} else {
 		account, err = s.resumeReset(ctx, reset, in.NewPassword)
 	}
-	p := proof{client: in.Client, lookedAt: lookedAt, emailAddressID: reset.EmailAddressID, mailbox: true}
+	p := proof{
+		client: in.Client, lookedAt: lookedAt, emailAddressID: reset.EmailAddressID, identifier: reset.Identifier, mailbox: true,
+	}
 	return s.completeReset(ctx, p, reset, account, err)
 }
 

@@ -13,7 +13,7 @@ import (
 func (w *world) refreshSession() {
 	h := w.drawHandle("refreshToken", kindRefresh)
 	w.mayFail(w.drawFault())
-	refreshed, err := w.service.RefreshSession(w.t.Context(), clerksvc.RefreshToken{Token: secret.New(h.text)})
+	refreshed, err := w.service.RefreshSession(w.t.Context(), clerksvc.Client{}, clerksvc.RefreshToken{Token: secret.New(h.text)})
 	w.ended(err, fmt.Sprintf("RefreshSession(%s)", h.name), "SessionEnded", "InvalidInput", "RateLimited", "ServiceUnavailable")
 	w.settle(claim{}, err == nil)
 	active := h.kind == kindRefresh && w.active(h.sessionID)
@@ -73,7 +73,7 @@ func (w *world) holds(tk *token) bool { return !w.now().After(tk.expires.Add(5 *
 func (w *world) signOutEverywhere() {
 	tk, viewer := w.drawViewer()
 	w.mayFail(w.drawFault())
-	_, err := w.service.SignOutEverywhere(w.t.Context(), secret.New(tk.text))
+	_, err := w.service.SignOutEverywhere(w.t.Context(), clerksvc.Client{}, secret.New(tk.text))
 	w.ended(err, fmt.Sprintf("SignOutEverywhere(%s)", tk.name), "NotSignedIn", "RateLimited", "ServiceUnavailable")
 	w.settle(claim{ends: func(s clerkemu.Session) bool { return viewer != nil && s.UserID == viewer.ID }}, err == nil)
 	if err != nil {
@@ -105,7 +105,7 @@ func (w *world) revokeSession() {
 	}
 	s := drawn(w, "sessionId", active, w.sessions)
 	w.mayFail(w.drawFault())
-	err := w.service.RevokeSession(w.t.Context(), secret.New(tk.text), s.id)
+	err := w.service.RevokeSession(w.t.Context(), clerksvc.Client{}, secret.New(tk.text), s.id)
 	w.ended(err, fmt.Sprintf("RevokeSession(%s, %s)", tk.name, s.name),
 		"SessionNotFound", "NotSignedIn", "InvalidInput", "RateLimited", "ServiceUnavailable")
 	w.settle(claim{ends: func(ended clerkemu.Session) bool {

@@ -42,6 +42,7 @@ func (s *Service) unfinished(account *User, p proof, emailAddressID string, step
 	handle, err := s.sealSecondFactor(secondFactorHandle{
 		ID:                rand.Text(),
 		UserID:            account.ID,
+		Identifier:        p.identifier,
 		PasswordUpdatedAt: passwordUpdatedAt(account),
 		LookedAt:          p.lookedAt.Unix(),
 		Steps:             steps,
@@ -69,14 +70,16 @@ type PreparedSecondFactor struct {
 // Errors: *InvalidInputError, ErrVerificationExpired, *RateLimitedError, *UnavailableError.
 func (s *Service) PrepareSecondFactor(
 	ctx context.Context, client Client, signInID string, step SecondFactor,
-) (*PreparedSecondFactor, error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+) (result *PreparedSecondFactor, err error) {
+	ctx, audit := s.begin(ctx, "prepare_second_factor", client)
+	defer audit.end(ctx, &err)
 
 	var signIn secondFactorHandle
 	if err := s.open(purposeSecondFactor, "signInId", signInID, &signIn); err != nil {
 		return nil, err
 	}
+	audit.about(signIn.UserID)
+	audit.identifier = signIn.Identifier
 	if step != SecondFactorEmailCode || !slices.Contains(signIn.Steps, step) {
 		return nil, invalidField("strategy", FieldNotAvailable)
 	}
@@ -119,9 +122,9 @@ type AttemptSecondFactorInput struct {
 //
 // Errors: *InvalidInputError, *InvalidCodeError, ErrVerificationExpired, *SecondFactorRequiredError, *AccountLockedError,
 // ErrAccountBanned, *RateLimitedError, *UnavailableError.
-func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFactorInput) (*SignedIn, error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFactorInput) (signedIn *SignedIn, err error) {
+	ctx, audit := s.begin(ctx, "attempt_second_factor", in.Client)
+	defer audit.end(ctx, &err)
 
 	var f fields
 	code := f.secondFactorCode("code", in.Strategy, in.Code)
@@ -132,6 +135,8 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 	if err := s.open(purposeSecondFactor, "signInId", in.SignInID, &signIn); err != nil {
 		return nil, err
 	}
+	audit.about(signIn.UserID)
+	audit.identifier = signIn.Identifier
 	switch {
 	case !slices.Contains(signIn.Steps, in.Strategy):
 		return nil, invalidField("strategy", FieldNotAvailable)
@@ -145,7 +150,7 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 	if err := s.secondFactors.begin(signIn); err != nil {
 		return nil, err
 	}
-	signedIn, err := s.attemptSecondFactor(ctx, &signIn, in, code)
+	signedIn, err = s.attemptSecondFactor(ctx, &signIn, in, code)
 	var wrong *InvalidCodeError
 	remaining := s.secondFactors.end(signIn, attemptResult{
 		wrong: errors.As(err, &wrong), accepted: signIn.Proved, used: err == nil,
@@ -167,7 +172,11 @@ func (s *Service) attemptSecondFactor(
 	ctx context.Context, signIn *secondFactorHandle, in AttemptSecondFactorInput, code secret.String,
 ) (*SignedIn, error) {
 	byMail := in.Strategy == SecondFactorEmailCode
-	p := proof{client: in.Client, lookedAt: s.now(), emailAddressID: signIn.EmailAddressID, secondFactor: !byMail, mailbox: byMail}
+	p := proof{
+		client: in.Client, lookedAt: s.now(),
+		emailAddressID: signIn.EmailAddressID, identifier: signIn.Identifier,
+		secondFactor: !byMail, mailbox: byMail,
+	}
 	var account *User
 	if byMail || signIn.Proved || s.now().Sub(time.Unix(signIn.LookedAt, 0)) >= lookLife {
 		var err error

@@ -18,7 +18,6 @@ package clerksvc
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -103,6 +102,7 @@ type Service struct {
 	api           *API
 	frontend      *FrontendAPI
 	keys          *seal.Keyring
+	pseudonyms    *pseudonym.Hasher
 	limiter       *limiter
 	tokens        *tokenVerifier
 	secondFactors *attemptLimiter
@@ -140,6 +140,7 @@ func New(cfg Config) (*Service, error) {
 		api:              cfg.API,
 		frontend:         cfg.FrontendAPI,
 		keys:             cfg.Keys,
+		pseudonyms:       cfg.Pseudonyms,
 		tokens:           newTokenVerifier(cfg),
 		secondFactors:    newAttemptLimiter(cfg.Now),
 		log:              cfg.Logger,
@@ -158,8 +159,3 @@ func New(cfg Config) (*Service, error) {
 
 // PasswordPolicy returns what a new password must satisfy.
 func (s *Service) PasswordPolicy() PasswordPolicy { return s.policy }
-
-// begin returns the context that a mutation runs in: bounded in time, and not ended by a client that goes away.
-func (s *Service) begin(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
-}

@@ -26,7 +26,18 @@ type Viewer struct {
 // Viewer verifies a session token on its own, without a call to Clerk once the instance's keys are known.
 //
 // Errors: ErrSessionTokenInvalid, *RateLimitedError, *UnavailableError.
-func (s *Service) Viewer(ctx context.Context, token secret.String) (*Viewer, error) {
+func (s *Service) Viewer(ctx context.Context, client Client, token secret.String) (viewer *Viewer, err error) {
+	ctx, audit := s.begin(ctx, "viewer", client)
+	defer audit.end(ctx, &err)
+
+	if viewer, err = s.viewer(ctx, token); err != nil {
+		return nil, err
+	}
+	audit.about(viewer.UserID)
+	return viewer, nil
+}
+
+func (s *Service) viewer(ctx context.Context, token secret.String) (*Viewer, error) {
 	viewer, err := s.tokens.verify(ctx, token)
 	if err != nil {
 		return nil, s.outcome(ctx, err)

@@ -56,7 +56,7 @@ func TestSessionTokensOfFlows(t *testing.T) {
 		if err != nil || claims.Subject != started.UserID || claims.SessionID != session.ID {
 			t.Errorf("%s: the SDK's verifier: %+v, %v", flow, claims, err)
 		}
-		viewer, err := service.Viewer(t.Context(), session.Token)
+		viewer, err := service.Viewer(t.Context(), clerksvc.Client{}, session.Token)
 		if err != nil || viewer.UserID != started.UserID || viewer.SessionID != session.ID || !viewer.ExpiresAt.Equal(session.TokenExpiresAt) {
 			t.Errorf("%s: our verifier: %+v, %v", flow, viewer, err)
 		}
@@ -96,7 +96,7 @@ func TestViewerRefuses(t *testing.T) {
 			row.change(claims)
 			token := clerk.SignSessionToken(claims)
 
-			viewer, err := service.Viewer(t.Context(), secret.New(token))
+			viewer, err := service.Viewer(t.Context(), clerksvc.Client{}, secret.New(token))
 			if row.ours != (err == nil) {
 				t.Errorf("our verifier: %+v, %v", viewer, err)
 			}
@@ -131,7 +131,7 @@ func TestUnknownKeysDoNotHammerClerk(t *testing.T) {
 		var all sync.WaitGroup
 		for range 100 {
 			all.Go(func() {
-				if _, err := service.Viewer(t.Context(), foreign); !errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
+				if _, err := service.Viewer(t.Context(), clerksvc.Client{}, foreign); !errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
 					t.Errorf("a foreign token: %v", err)
 				}
 			})
@@ -165,7 +165,7 @@ func TestFailuresDoNotHammerClerk(t *testing.T) {
 	}
 	for range 20 {
 		var unavailable *clerksvc.UnavailableError
-		if _, err := service.Viewer(t.Context(), token); !errors.As(err, &unavailable) {
+		if _, err := service.Viewer(t.Context(), clerksvc.Client{}, token); !errors.As(err, &unavailable) {
 			t.Errorf("without an issuer: %v", err)
 		}
 	}
@@ -174,7 +174,7 @@ func TestFailuresDoNotHammerClerk(t *testing.T) {
 	}
 	clerk.ClearFaults()
 	now = now.Add(2 * time.Second)
-	if _, err := service.Viewer(t.Context(), token); err != nil {
+	if _, err := service.Viewer(t.Context(), clerksvc.Client{}, token); err != nil {
 		t.Errorf("once the issuer is known: %v", err)
 	}
 }
@@ -190,7 +190,7 @@ func TestKeysServeOnWhileClerkIsDown(t *testing.T) {
 		claims["exp"] = time.Now().Add(24 * time.Hour).Unix()
 		return secret.New(clerk.SignSessionToken(claims))
 	}
-	if _, err := service.Viewer(t.Context(), token()); err != nil {
+	if _, err := service.Viewer(t.Context(), clerksvc.Client{}, token()); err != nil {
 		t.Fatal(err)
 	}
 	ahead = 2 * time.Hour
@@ -199,7 +199,7 @@ func TestKeysServeOnWhileClerkIsDown(t *testing.T) {
 	}
 	clerk.ResetCalls()
 	for i := range 5 {
-		if _, err := service.Viewer(t.Context(), token()); err != nil {
+		if _, err := service.Viewer(t.Context(), clerksvc.Client{}, token()); err != nil {
 			t.Errorf("viewer %d: %v", i, err)
 		}
 	}

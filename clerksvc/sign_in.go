@@ -25,9 +25,9 @@ type SignInInput struct {
 //
 // Errors: *InvalidInputError, ErrInvalidCredentials, *EmailNotVerifiedError, *SecondFactorRequiredError,
 // *AccountLockedError, ErrAccountBanned, *RateLimitedError, *UnavailableError.
-func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedIn, err error) {
+	ctx, audit := s.begin(ctx, "sign_in", in.Client)
+	defer audit.end(ctx, &err)
 
 	var f fields
 	email := f.email(in.Email)
@@ -35,6 +35,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 	if err := f.err(); err != nil {
 		return nil, err
 	}
+	audit.identifier = s.pseudonyms.Identifier(email)
 
 	if err := s.limiter.signIn(ctx, in.Client, email); err != nil {
 		return nil, err
@@ -48,6 +49,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 	if !exists {
 		attempt = nobodysSignIn()
 	}
+	audit.about(attempt.User.ID)
 	if err := s.api.AttemptPassword(ctx, attempt, in.Password); err != nil {
 		if exists && hasCode(err, "incorrect_password") {
 			s.signInPace.learn(time.Since(began))
@@ -65,6 +67,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 	return s.complete(ctx, attempt.User, proof{
 		client:         in.Client,
 		lookedAt:       lookedAt,
+		identifier:     audit.identifier,
 		emailAddressID: attempt.Address.ID,
 		knownDevice:    s.knownDevice(in.DeviceToken, attempt.User),
 	})
@@ -73,7 +76,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error)
 // emailNotVerified mails a code to the address and returns the *EmailNotVerifiedError that carries it. A code that was
 // sent moments ago is still good, but Clerk does not tell its verification any more: then there is only a time to wait.
 func (s *Service) emailNotVerified(ctx context.Context, client Client, email string, attempt *SignInAttempt) error {
-	handle, err := s.sealEmailAddress(attempt.User, attempt.Address.ID)
+	handle, err := s.sealEmailAddress(attempt.User, attempt.Address.ID, s.pseudonyms.Identifier(email))
 	if err != nil {
 		return err
 	}

@@ -45,18 +45,22 @@ type signUp struct {
 //
 // Errors: *InvalidInputError, *PasswordRejectedError, ErrEmailTaken, ErrSignUpRestricted, *RateLimitedError,
 // *UnavailableError.
-func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*VerificationRequired, error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+func (s *Service) SignUp(ctx context.Context, in SignUpInput) (started *VerificationRequired, err error) {
+	ctx, audit := s.begin(ctx, "sign_up", in.Client)
+	defer audit.end(ctx, &err)
 
 	checked, err := s.checkSignUp(in)
 	if err != nil {
 		return nil, err
 	}
+	audit.identifier = s.pseudonyms.Identifier(checked.email)
 	if err := s.limiter.signUp(ctx, in.Client, checked.email); err != nil {
 		return nil, err
 	}
 	account, createdAt, err := s.claim(ctx, checked)
+	if account != nil {
+		audit.about(account.ID)
+	}
 	if err != nil {
 		return nil, s.signUpOutcome(ctx, err)
 	}
@@ -68,7 +72,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*VerificationRequ
 	if err != nil {
 		return nil, s.signUpOutcome(ctx, err)
 	}
-	handle, err := s.sealEmailAddress(account, address.ID)
+	handle, err := s.sealEmailAddress(account, address.ID, audit.identifier)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +97,8 @@ func (s *Service) checkSignUp(in SignUpInput) (signUp, error) {
 	return checked, nil
 }
 
-// claim returns the unverified user that this sign-up goes on with and, if it had to be created, a time before that.
+// claim returns the unverified user that this sign-up goes on with and, if it had to be created, a time before that. With
+// ErrEmailTaken, the user is whose address it is.
 func (s *Service) claim(ctx context.Context, in signUp) (account *User, createdAt time.Time, err error) {
 	for round := 1; ; round++ {
 		createdAt = s.now()
@@ -119,7 +124,7 @@ func (s *Service) claim(ctx context.Context, in signUp) (account *User, createdA
 			}
 			return nil, time.Time{}, err
 		case !abandoned(existing):
-			return nil, time.Time{}, ErrEmailTaken
+			return existing, time.Time{}, ErrEmailTaken
 		}
 		passwordErr := s.api.VerifyPassword(ctx, existing.ID, in.password)
 		switch {

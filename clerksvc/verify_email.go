@@ -33,9 +33,9 @@ type VerifyEmailInput struct {
 //
 // Errors: *InvalidInputError, *InvalidCodeError, ErrVerificationExpired, ErrAlreadyVerified, *SecondFactorRequiredError,
 // *AccountLockedError, ErrAccountBanned, *RateLimitedError, *UnavailableError.
-func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (*SignedIn, error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (signedIn *SignedIn, err error) {
+	ctx, audit := s.begin(ctx, "verify_email", in.Client)
+	defer audit.end(ctx, &err)
 
 	var f fields
 	code := f.code("code", in.Code)
@@ -46,6 +46,8 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (*Signed
 	if err := s.open(purposeEmailAddress, "emailAddressId", in.EmailAddressID, &address); err != nil {
 		return nil, err
 	}
+	audit.about(address.UserID)
+	audit.identifier = address.Identifier
 	var verification verificationHandle
 	if err := s.open(purposeVerification, "verificationId", in.VerificationID, &verification); err != nil {
 		return nil, err
@@ -57,7 +59,9 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (*Signed
 	if err := s.limiter.code(ctx, in.Client, in.VerificationID); err != nil {
 		return nil, err
 	}
-	p := proof{client: in.Client, lookedAt: s.now(), emailAddressID: address.EmailAddressID, mailbox: true}
+	p := proof{
+		client: in.Client, lookedAt: s.now(), emailAddressID: address.EmailAddressID, identifier: address.Identifier, mailbox: true,
+	}
 	if s.mode == ModeSession && s.now().Before(time.Unix(verification.FreshUntil, 0)) {
 		if err := s.verify(ctx, verification, code); err != nil {
 			return nil, err
@@ -113,14 +117,16 @@ func (s *Service) attemptsRemaining(made *int) *int {
 // ResendVerification mails another code to an address that is not verified yet. Two calls.
 //
 // Errors: *InvalidInputError, ErrAlreadyVerified, ErrVerificationExpired, *RateLimitedError, *UnavailableError.
-func (s *Service) ResendVerification(ctx context.Context, client Client, emailAddressID string) (*SentVerification, error) {
-	ctx, cancel := s.begin(ctx)
-	defer cancel()
+func (s *Service) ResendVerification(ctx context.Context, client Client, emailAddressID string) (sent *SentVerification, err error) {
+	ctx, audit := s.begin(ctx, "resend_verification", client)
+	defer audit.end(ctx, &err)
 
 	var handle emailAddressHandle
 	if err := s.open(purposeEmailAddress, "emailAddressId", emailAddressID, &handle); err != nil {
 		return nil, err
 	}
+	audit.about(handle.UserID)
+	audit.identifier = handle.Identifier
 	if err := s.limiter.mailWith(ctx, client, handle.EmailAddressID); err != nil {
 		return nil, err
 	}
@@ -131,7 +137,7 @@ func (s *Service) ResendVerification(ctx context.Context, client Client, emailAd
 	if verified(address) {
 		return nil, ErrAlreadyVerified
 	}
-	sent, err := s.sendVerification(ctx, handle.EmailAddressID, time.Time{})
+	sent, err = s.sendVerification(ctx, handle.EmailAddressID, time.Time{})
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}
@@ -156,10 +162,11 @@ func (s *Service) sendVerification(ctx context.Context, emailAddressID string, c
 	return &SentVerification{VerificationID: handle, ExpiresAt: expires}, nil
 }
 
-func (s *Service) sealEmailAddress(account *User, emailAddressID string) (string, error) {
+func (s *Service) sealEmailAddress(account *User, emailAddressID, identifier string) (string, error) {
 	return s.keys.Seal(purposeEmailAddress, emailAddressHandle{
 		UserID:            account.ID,
 		EmailAddressID:    emailAddressID,
+		Identifier:        identifier,
 		PasswordUpdatedAt: passwordUpdatedAt(account),
 	}, s.now().Add(emailAddressLife))
 }

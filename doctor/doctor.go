@@ -25,7 +25,7 @@ type Config struct {
 	API         *clerksvc.API
 	FrontendAPI *clerksvc.FrontendAPI
 	// Viewer verifies a session token, as the API does it for its clients.
-	Viewer func(context.Context, secret.String) (*clerksvc.Viewer, error)
+	Viewer func(context.Context, clerksvc.Client, secret.String) (*clerksvc.Viewer, error)
 	// ProductionKey: the secret key says that it is a production instance's.
 	ProductionKey bool
 	// SessionMode is what is to work: ModeSession, ModeTicket or ModeExchange.

@@ -99,7 +99,7 @@ func (e *examination) tryExchange(ctx context.Context) error {
 
 // verify verifies a token of a session.
 func (e *examination) verify(ctx context.Context, sessionID string, token secret.String) error {
-	viewer, err := e.Viewer(ctx, token)
+	viewer, err := e.Viewer(ctx, clerksvc.Client{}, token)
 	if err != nil {
 		return err
 	}

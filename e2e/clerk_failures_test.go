@@ -275,6 +275,10 @@ func TestAnOutcomeWithoutAMember(t *testing.T) {
 	inject(t, clerk, clerkemu.Fault{
 		Operation: "AttemptEmailAddressVerification", Kind: clerkemu.FaultStatus, Status: 403, Code: "not_allowed_access", Times: 1,
 	})
-	a.want(t, "ServiceUnavailable", "verifyEmail", verify)
+	got := a.query(t, contract.document("verifyEmail"), map[string]any{"input": verify}, nil)
+	if !strings.Contains(got.Raw, `"__typename":"ServiceUnavailable"`) {
+		t.Error(got.Raw)
+	}
 	a.logged(t, "outcome without a member")
+	a.logged(t, "verify_email.sign_up_restricted") // the log has what was
 }

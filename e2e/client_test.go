@@ -45,8 +45,6 @@ func (a answer) errorCode() string {
 	return code
 }
 
-var httpClient = &http.Client{Timeout: 30 * time.Second}
-
 // send sends a body as it is. It may be called from any goroutine.
 func (a *api) send(ctx context.Context, body string, header http.Header) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, strings.NewReader(body))
@@ -120,8 +118,7 @@ func (a *api) doWith(t testing.TB, header http.Header, mutation string, input ma
 	var result member
 	a.decode(t, got, "result", &result)
 	contract.saw(mutation, result.typename())
-	a.remember(input)
-	a.remember(result)
+	a.log.expect(mutation, result)
 	return result
 }
 
@@ -143,27 +140,6 @@ func redeem(t testing.TB, clerk *clerkemu.Server, ticket string) int {
 	}
 	defer resp.Body.Close()
 	return resp.StatusCode
-}
-
-// secretFields are those whose values must not be in any log.
-var secretFields = []string{
-	"email", "password", "newPassword", "code", "emailAddressId", "verificationId", "signInId", "resumeSignInId",
-	"sessionToken", "ticket", "refreshToken", "deviceToken",
-}
-
-// remember keeps the secrets of an input or a result, for stop to look for in the log.
-func (a *api) remember(values map[string]any) {
-	a.log.mu.Lock()
-	defer a.log.mu.Unlock()
-	for _, field := range secretFields {
-		if field == "code" && values["message"] != nil {
-			continue // a UserError's code, which is public
-		}
-		// Short values can't be told from the rest of a log.
-		if text, ok := values[field].(string); ok && len(text) >= 6 {
-			a.log.secrets = append(a.log.secrets, text)
-		}
-	}
 }
 
 // want runs a mutation and fails the test unless it ends with this member.

@@ -195,6 +195,7 @@ func TestCommandLine(t *testing.T) {
 			program := command(ctx, row.args...)
 			program.Env, program.Stdout, program.Stderr = environment(row.env...), &stdout, &stderr
 			_ = program.Run() // the exit code is looked at below
+			transcript.wrote(t.Name(), stderr.String())
 			if code := program.ProcessState.ExitCode(); code != row.code || !strings.Contains(stdout.String(), row.stdout) {
 				t.Errorf("exit code %d, want %d:\n%s\n%s", code, row.code, &stdout, &stderr)
 			}

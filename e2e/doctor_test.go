@@ -69,6 +69,7 @@ func read(t *testing.T, clerk *clerkemu.Server, code int, stdout, stderr string)
 			t.Errorf("%q is printed:\n%s%s", secret, stdout, stderr)
 		}
 	}
+	transcript.wrote(t.Name(), stdout+stderr)
 	e := examination{code: code, verdict: map[string]string{}, found: map[string]string{}, stderr: stderr}
 	for line := range strings.Lines(stdout) {
 		parts := checkLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,6 +41,10 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if unseen := contract.unseen(); code == 0 && wholeSuite() && len(unseen) > 0 {
 		fmt.Fprintln(os.Stderr, "FAIL: no test ever received", strings.Join(unseen, ", "))
+		code = 1
+	}
+	if leaked := transcript.leaked(); len(leaked) > 0 {
+		fmt.Fprintln(os.Stderr, "FAIL: the program wrote secrets:\n"+strings.Join(leaked, "\n"))
 		code = 1
 	}
 	_ = os.RemoveAll(dir)
@@ -200,36 +203,24 @@ func (a *api) kill(t testing.TB) {
 	a.log.check(t)
 }
 
-// logBuffer holds what a program wrote, and the secrets that it was given.
+// logBuffer holds what a program wrote, and the events that must be in it.
 type logBuffer struct {
-	mu      sync.Mutex
-	buf     bytes.Buffer
-	secrets []string
+	mu     sync.Mutex
+	buf    bytes.Buffer
+	events map[string]int // by name, how often at least
 }
 
-// check fails the test if the program raced, panicked, or wrote a secret down.
+// check fails the test if the program raced, panicked, or left out an event. It keeps the log for the search for secrets.
 func (b *logBuffer) check(t testing.TB) {
 	t.Helper()
-	if log := b.String(); strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic") {
+	log := b.String()
+	if strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic") {
 		t.Errorf("the program raced or panicked:\n%s", log)
 	}
-	if leaked := b.leaked(); len(leaked) > 0 {
-		t.Errorf("in the log of the program: %q", leaked)
+	if missing := b.missing(); len(missing) > 0 {
+		t.Errorf("not in the log: %v\n%s", missing, log)
 	}
-}
-
-// leaked returns the secrets that the program wrote down.
-func (b *logBuffer) leaked() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	log := b.buf.String()
-	var found []string
-	for _, secret := range b.secrets {
-		if regexp.MustCompile(`(^|[^0-9A-Za-z])` + regexp.QuoteMeta(secret) + `($|[^0-9A-Za-z])`).MatchString(log) {
-			found = append(found, secret)
-		}
-	}
-	return found
+	transcript.wrote(t.Name(), log)
 }
 
 func (b *logBuffer) Write(p []byte) (int, error) {

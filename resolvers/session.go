@@ -48,7 +48,7 @@ func (m mutation) RefreshSession(ctx context.Context, input *model.RefreshSessio
 	if input == nil {
 		input = &model.RefreshSessionInput{}
 	}
-	refreshed, err := m.service.RefreshSession(ctx, refreshToken(ctx, input.RefreshToken))
+	refreshed, err := m.service.RefreshSession(ctx, client(ctx), refreshToken(ctx, input.RefreshToken))
 	if errors.Is(err, clerksvc.ErrSessionEnded) {
 		forgetSession(ctx)
 	}
@@ -69,6 +69,7 @@ func (m mutation) SignOut(ctx context.Context, input *model.SignOutInput) (model
 	}
 	token, _ := sessionToken(ctx)
 	sessionID, err := m.service.SignOut(ctx, clerksvc.SignOutInput{
+		Client:       client(ctx),
 		RefreshToken: refreshToken(ctx, input.RefreshToken),
 		SessionToken: token,
 	})
@@ -83,7 +84,7 @@ func (m mutation) SignOut(ctx context.Context, input *model.SignOutInput) (model
 // SignOutEverywhere resolves Mutation.signOutEverywhere.
 func (m mutation) SignOutEverywhere(ctx context.Context) (model.SignOutEverywhereResult, error) {
 	token, _ := sessionToken(ctx)
-	ended, err := m.service.SignOutEverywhere(ctx, token)
+	ended, err := m.service.SignOutEverywhere(ctx, client(ctx), token)
 	return result(ctx, m.log, err, func() model.SignOutEverywhereResult {
 		forgetSession(ctx)
 		return model.SignedOutEverywhere{EndedSessions: ended}
@@ -93,6 +94,6 @@ func (m mutation) SignOutEverywhere(ctx context.Context) (model.SignOutEverywher
 // RevokeSession resolves Mutation.revokeSession.
 func (m mutation) RevokeSession(ctx context.Context, input model.RevokeSessionInput) (model.RevokeSessionResult, error) {
 	token, _ := sessionToken(ctx)
-	err := m.service.RevokeSession(ctx, token, input.SessionID)
+	err := m.service.RevokeSession(ctx, client(ctx), token, input.SessionID)
 	return result(ctx, m.log, err, func() model.RevokeSessionResult { return model.SessionRevoked(input) })
 }

@@ -17,7 +17,7 @@ func (q query) Viewer(ctx context.Context) (*model.Viewer, error) {
 	if !sent {
 		return nil, nil
 	}
-	viewer, err := q.service.Viewer(ctx, token)
+	viewer, err := q.service.Viewer(ctx, client(ctx), token)
 	if err != nil {
 		return nil, viewerError(err)
 	}

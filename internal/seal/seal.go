@@ -42,9 +42,9 @@ const (
 	// MaxKeys bounds the keys of a Keyring, and with them the work that Open does for an invalid handle.
 	MaxKeys = 8
 
-	// payloadBytes is the length to which every payload is padded. The longest content that clerksvc seals takes about 230
+	// payloadBytes is the length to which every payload is padded. The longest content that clerksvc seals takes about 260
 	// bytes, to which the claims add about 60.
-	payloadBytes = 320
+	payloadBytes = 384
 	// handleBytes is what a payload of that length becomes: header, then base64 of nonce, payload and tag.
 	handleBytes = len(header) + ((payloadBytes+64)*8+5)/6
 	header      = "v4.local."

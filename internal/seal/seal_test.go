@@ -140,7 +140,7 @@ func TestKeysAreChecked(t *testing.T) {
 
 func TestContentTooLongIsAnError(t *testing.T) {
 	k := keyring(t, fixed, seal.RandomKey())
-	if _, err := k.Seal("sign-in", content{User: strings.Repeat("x", 320)}, epoch); err == nil {
+	if _, err := k.Seal("sign-in", content{User: strings.Repeat("x", 384)}, epoch); err == nil {
 		t.Error("content longer than a handle was sealed")
 	}
 }

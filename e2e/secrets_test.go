@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"index/suffixarray"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// transcript is what all tests together told the program in confidence, and what the program wrote where others may read it: its logs,
+// and the errors of its answers.
+var transcript = &confidences{secrets: map[string]bool{}}
+
+// httpClient sends all requests of the tests, and keeps the secrets in them and in their answers.
+var httpClient = &http.Client{Timeout: 30 * time.Second, Transport: transcript}
+
+// secretFields are those whose values must not be written.
+var secretFields = []string{
+	"email", "password", "newPassword", "code", "emailAddressId", "verificationId", "signInId", "resumeSignInId",
+	"sessionToken", "ticket", "refreshToken", "deviceToken",
+}
+
+type confidences struct {
+	mu      sync.Mutex
+	secrets map[string]bool
+	written []written
+}
+
+// written is what a program wrote in a test, without what can't hold a secret.
+type written struct{ test, text string }
+
+// RoundTrip implements http.RoundTripper.
+func (c *confidences) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		c.hear(body)
+	}
+	c.keep(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
+	for _, cookie := range req.Cookies() {
+		c.keep(cookie.Value)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	for _, cookie := range resp.Cookies() {
+		c.keep(cookie.Value)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return resp, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	c.hear(body)
+	var answer struct{ Errors json.RawMessage }
+	if json.Unmarshal(body, &answer) == nil {
+		c.wrote(req.URL.Path, string(answer.Errors))
+	}
+	return resp, nil
+}
+
+var (
+	addressPattern = regexp.MustCompile(`[0-9A-Za-z.+_-]+@[0-9A-Za-z.-]+`)
+	literalPattern = regexp.MustCompile(`\\?"?(?:[pP]assword|code)\\?"?: *\\?"([^"\\]+)\\?"`)
+)
+
+// hear keeps the secrets in a body: the values of secret fields, the addresses, and what is spelled out in a document.
+func (c *confidences) hear(body []byte) {
+	for _, address := range addressPattern.FindAllString(string(body), -1) {
+		c.keep(address)
+		c.keep(strings.ToLower(address))
+	}
+	var content any
+	if json.Unmarshal(body, &content) != nil {
+		return
+	}
+	if request, ok := content.(map[string]any); ok {
+		document, _ := request["query"].(string)
+		for _, literal := range literalPattern.FindAllStringSubmatch(document, -1) {
+			c.keep(literal[1])
+		}
+	}
+	c.walk(content)
+}
+
+func (c *confidences) walk(content any) {
+	switch content := content.(type) {
+	case []any:
+		for _, item := range content {
+			c.walk(item)
+		}
+	case map[string]any:
+		for name, value := range content {
+			text, isText := value.(string)
+			switch {
+			case !isText:
+				c.walk(value)
+			case name == "code" && (content["message"] != nil || content["requestId"] != nil):
+				// the code of an error, which is public
+			case slices.Contains(secretFields, name):
+				c.keep(text)
+			}
+		}
+	}
+}
+
+// keep keeps a secret. Short ones can't be told from the rest of a log.
+func (c *confidences) keep(secret string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(secret) >= 6 {
+		c.secrets[secret] = true
+	}
+}
+
+// wrote keeps what a program wrote in a test, line by line. Of a line of JSON it keeps the texts alone, without the time: among many numbers there
+// is every code.
+func (c *confidences) wrote(test, text string) {
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		var fields map[string]any
+		if json.Unmarshal([]byte(line), &fields) != nil {
+			kept.WriteString(line)
+			continue
+		}
+		delete(fields, "time")
+		for name, value := range fields {
+			if _, isNumber := value.(float64); !isNumber {
+				fmt.Fprintf(&kept, "%s=%v\n", name, value)
+			}
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.written = append(c.written, written{test, kept.String()})
+}
+
+// leaked returns the secrets that were written, and in which tests.
+func (c *confidences) leaked() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found []string
+	for _, w := range c.written {
+		index := suffixarray.New([]byte(w.text))
+		for secret := range c.secrets {
+			for _, at := range index.Lookup([]byte(secret), -1) {
+				if !inWord(w.text, at-1) && !inWord(w.text, at+len(secret)) {
+					found = append(found, fmt.Sprintf("%s: %q", w.test, secret))
+					break
+				}
+			}
+		}
+	}
+	return found
+}
+
+func inWord(text string, at int) bool {
+	return at >= 0 && at < len(text) && regexp.MustCompile(`[0-9A-Za-z]`).MatchString(text[at:at+1])
+}

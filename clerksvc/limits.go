@@ -37,7 +37,7 @@ const (
 	knownClientLife = 30 * 24 * time.Hour
 )
 
-// limiter charges budgets. A nil limiter has none.
+// limiter charges budgets. A nil limiter has none. Addresses come to it as pseudonyms, because a handle tells no more.
 type limiter struct {
 	Limits
 	pseudonyms *pseudonym.Hasher
@@ -81,63 +81,62 @@ func (l *limiter) perIP(client Client) ratelimit.Charge {
 	return ratelimit.Charge{Key: "any " + l.ip(client), Budget: l.PerIP}
 }
 
-// mails are the charges for a mail to somebody, who is named by key.
-func (l *limiter) mails(key string) []ratelimit.Charge {
+// mails are the charges for a mail to an address.
+func (l *limiter) mails(identifier string) []ratelimit.Charge {
 	return []ratelimit.Charge{
-		{Key: "mail-pause " + key, Budget: l.MailsPerAddress[0]},
-		{Key: "mail " + key, Budget: l.MailsPerAddress[1]},
+		{Key: "mail-pause " + identifier, Budget: l.MailsPerAddress[0]},
+		{Key: "mail " + identifier, Budget: l.MailsPerAddress[1]},
 		{Key: "mail", Budget: l.Mails},
 	}
 }
 
-// signUp charges for a sign-up and its mail.
-func (l *limiter) signUp(ctx context.Context, client Client, email string) error {
+// signUp charges for a sign-up and its mail, after any.
+func (l *limiter) signUp(ctx context.Context, client Client, identifier string) error {
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, append(l.mails(l.pseudonyms.Identifier(email)),
-		l.perIP(client), ratelimit.Charge{Key: "sign-up " + l.ip(client), Budget: l.SignUpsPerIP})...)
+	return l.take(ctx, append(l.mails(identifier), ratelimit.Charge{Key: "sign-up " + l.ip(client), Budget: l.SignUpsPerIP})...)
 }
 
 // signIn charges for a try at a password.
-func (l *limiter) signIn(ctx context.Context, client Client, email string) error {
+func (l *limiter) signIn(ctx context.Context, client Client, identifier string) error {
 	if l == nil {
 		return nil
 	}
-	identifier := "sign-in " + l.pseudonyms.Identifier(email)
-	if at, known := l.known.Get(l.clientKey(client, email)); known && l.now().Sub(at) < knownClientLife {
-		identifier = "known " + l.clientKey(client, email)
+	key := "sign-in " + identifier
+	if at, known := l.known.Get(l.clientKey(client, identifier)); known && l.now().Sub(at) < knownClientLife {
+		key = "known " + l.clientKey(client, identifier)
 	}
 	return l.take(ctx, l.perIP(client),
 		ratelimit.Charge{Key: "sign-in " + l.ip(client), Budget: l.SignInsPerIP},
-		ratelimit.Charge{Key: identifier, Budget: l.SignInsPerIdentifier})
+		ratelimit.Charge{Key: key, Budget: l.SignInsPerIdentifier})
 }
 
 // know remembers that a right password came from a client.
-func (l *limiter) know(client Client, email string) {
+func (l *limiter) know(client Client, identifier string) {
 	if l != nil {
-		l.known.Add(l.clientKey(client, email), l.now())
+		l.known.Add(l.clientKey(client, identifier), l.now())
 	}
 }
 
-func (l *limiter) clientKey(client Client, email string) string {
-	return l.pseudonyms.Subject(l.pseudonyms.Identifier(email) + l.ip(client))
+func (l *limiter) clientKey(client Client, identifier string) string {
+	return l.pseudonyms.Subject(identifier + l.ip(client))
 }
 
-// mailTo charges for a mail to an address.
-func (l *limiter) mailTo(ctx context.Context, client Client, email string) error {
+// mail charges for a mail to an address.
+func (l *limiter) mail(ctx context.Context, client Client, identifier string) error {
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, append(l.mails(l.pseudonyms.Identifier(email)), l.perIP(client))...)
+	return l.take(ctx, append(l.mails(identifier), l.perIP(client))...)
 }
 
-// mailWith charges for a mail to the address that a handle is about, which the handle does not name.
-func (l *limiter) mailWith(ctx context.Context, client Client, emailAddressID string) error {
+// mailOf charges for a mail that comes of a mutation which was charged for already.
+func (l *limiter) mailOf(ctx context.Context, identifier string) error {
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, append(l.mails(l.pseudonyms.Subject(emailAddressID)), l.perIP(client))...)
+	return l.take(ctx, l.mails(identifier)...)
 }
 
 // code charges for a try at the code that goes with a handle.
@@ -145,10 +144,22 @@ func (l *limiter) code(ctx context.Context, client Client, handle string) error 
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, l.perIP(client), ratelimit.Charge{Key: "code " + l.pseudonyms.Subject(handle), Budget: l.CodesPerHandle})
+	return l.take(ctx, l.perIP(client), l.tryAt(handle))
 }
 
-// any charges for what has no budget of its own.
+// codeOf charges for a try at the code that goes with a handle, after any.
+func (l *limiter) codeOf(ctx context.Context, handle string) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(ctx, l.tryAt(handle))
+}
+
+func (l *limiter) tryAt(handle string) ratelimit.Charge {
+	return ratelimit.Charge{Key: "code " + l.pseudonyms.Subject(handle), Budget: l.CodesPerHandle}
+}
+
+// any charges the client alone: for what has no budget of its own, and before work that a client must not have done at will.
 func (l *limiter) any(ctx context.Context, client Client) error {
 	if l == nil {
 		return nil

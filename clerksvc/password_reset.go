@@ -26,7 +26,7 @@ func (s *Service) RequestPasswordReset(ctx context.Context, client Client, email
 		return "", err
 	}
 	audit.identifier = s.pseudonyms.Identifier(email)
-	if err := s.limiter.mailTo(ctx, client, email); err != nil {
+	if err := s.limiter.mail(ctx, client, audit.identifier); err != nil {
 		return "", err
 	}
 	// One life for all, whatever Clerk says of the code: a handle's end is something that can be observed.
@@ -90,10 +90,13 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (sig
 	}
 	audit.about(reset.UserID)
 	audit.identifier = reset.Identifier
+	if err := s.limiter.any(ctx, in.Client); err != nil {
+		return nil, err
+	}
 	if broken := s.policy.violations(in.NewPassword.Reveal()); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
 	}
-	if err := s.limiter.code(ctx, in.Client, in.SignInID); err != nil {
+	if err := s.limiter.codeOf(ctx, in.SignInID); err != nil {
 		return nil, err
 	}
 	var account *User

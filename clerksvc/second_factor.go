@@ -86,7 +86,7 @@ func (s *Service) PrepareSecondFactor(
 	if err := s.secondFactors.check(signIn); err != nil {
 		return nil, err
 	}
-	if err := s.limiter.mailWith(ctx, client, signIn.EmailAddressID); err != nil {
+	if err := s.limiter.mail(ctx, client, signIn.Identifier); err != nil {
 		return nil, err
 	}
 	prepared, err := s.api.PrepareEmailAddressVerification(ctx, signIn.EmailAddressID)

@@ -37,7 +37,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 	}
 	audit.identifier = s.pseudonyms.Identifier(email)
 
-	if err := s.limiter.signIn(ctx, in.Client, email); err != nil {
+	if err := s.limiter.signIn(ctx, in.Client, audit.identifier); err != nil {
 		return nil, err
 	}
 	began, lookedAt := time.Now(), s.now()
@@ -57,12 +57,12 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 		s.signInPace.hold(ctx, began)
 		return nil, s.alike(ctx, err, ErrInvalidCredentials)
 	}
-	s.limiter.know(in.Client, email)
+	s.limiter.know(in.Client, audit.identifier)
 	if err := barred(attempt.User); err != nil {
 		return nil, err
 	}
 	if !verified(attempt.Address) {
-		return nil, s.emailNotVerified(ctx, in.Client, email, attempt)
+		return nil, s.emailNotVerified(ctx, audit.identifier, attempt)
 	}
 	return s.complete(ctx, attempt.User, proof{
 		client:         in.Client,
@@ -75,13 +75,13 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 
 // emailNotVerified mails a code to the address and returns the *EmailNotVerifiedError that carries it. A code that was
 // sent moments ago is still good, but Clerk does not tell its verification any more: then there is only a time to wait.
-func (s *Service) emailNotVerified(ctx context.Context, client Client, email string, attempt *SignInAttempt) error {
-	handle, err := s.sealEmailAddress(attempt.User, attempt.Address.ID, s.pseudonyms.Identifier(email))
+func (s *Service) emailNotVerified(ctx context.Context, identifier string, attempt *SignInAttempt) error {
+	handle, err := s.sealEmailAddress(attempt.User, attempt.Address.ID, identifier)
 	if err != nil {
 		return err
 	}
 	var limited *RateLimitedError
-	if err := s.limiter.mailTo(ctx, client, email); errors.As(err, &limited) {
+	if err := s.limiter.mailOf(ctx, identifier); errors.As(err, &limited) {
 		return &EmailNotVerifiedError{EmailAddressID: handle, RetryAfter: limited.RetryAfter}
 	} else if err != nil {
 		return err

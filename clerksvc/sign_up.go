@@ -49,12 +49,18 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (started *Verifica
 	ctx, audit := s.begin(ctx, "sign_up", in.Client)
 	defer audit.end(ctx, &err)
 
-	checked, err := s.checkSignUp(in)
+	checked, err := checkSignUp(in)
 	if err != nil {
 		return nil, err
 	}
 	audit.identifier = s.pseudonyms.Identifier(checked.email)
-	if err := s.limiter.signUp(ctx, in.Client, checked.email); err != nil {
+	if err := s.limiter.any(ctx, in.Client); err != nil {
+		return nil, err
+	}
+	if broken := s.policy.violations(in.Password.Reveal(), checked.identifiers()...); len(broken) > 0 {
+		return nil, &PasswordRejectedError{Violations: broken}
+	}
+	if err := s.limiter.signUp(ctx, in.Client, audit.identifier); err != nil {
 		return nil, err
 	}
 	account, createdAt, err := s.claim(ctx, checked)
@@ -79,7 +85,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (started *Verifica
 	return &VerificationRequired{UserID: account.ID, EmailAddressID: handle, SentVerification: *sent}, nil
 }
 
-func (s *Service) checkSignUp(in SignUpInput) (signUp, error) {
+func checkSignUp(in SignUpInput) (signUp, error) {
 	var f fields
 	checked := signUp{
 		email:     f.email(in.Email),
@@ -90,9 +96,6 @@ func (s *Service) checkSignUp(in SignUpInput) (signUp, error) {
 	f.newPassword("password", in.Password)
 	if err := f.err(); err != nil {
 		return signUp{}, err
-	}
-	if broken := s.policy.violations(in.Password.Reveal(), checked.identifiers()...); len(broken) > 0 {
-		return signUp{}, &PasswordRejectedError{Violations: broken}
 	}
 	return checked, nil
 }

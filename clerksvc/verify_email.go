@@ -127,7 +127,7 @@ func (s *Service) ResendVerification(ctx context.Context, client Client, emailAd
 	}
 	audit.about(handle.UserID)
 	audit.identifier = handle.Identifier
-	if err := s.limiter.mailWith(ctx, client, handle.EmailAddressID); err != nil {
+	if err := s.limiter.mail(ctx, client, handle.Identifier); err != nil {
 		return nil, err
 	}
 	address, err := s.api.GetEmailAddress(ctx, handle.EmailAddressID)

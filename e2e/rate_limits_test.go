@@ -144,11 +144,73 @@ func TestMailsAreLimited(t *testing.T) {
 			t.Errorf("%s: %v", mutation, got)
 		}
 	}
-	// A sign-in that would mail a code tells to wait for it.
 	unverified := a.from(t, "198.51.100.2", "signIn", map[string]any{"email": "one@example.com", "password": password})
 	if unverified.typename() != "EmailNotVerified" || unverified["resendAfterSeconds"] == nil || unverified["verificationId"] != nil {
 		t.Errorf("signIn: %v", unverified)
 	}
+}
+
+// TestAMailboxHasOneBudget whatever it is that mails a code to it.
+func TestAMailboxHasOneBudget(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	seed(t, clerk, ada())
+	a := limited(t, clerk, "--limit-mails-per-address=2/1h", "--new-device-check=email_code")
+	const ip, fresh = "198.51.100.1", "fresh@example.com"
+	started := a.signUp(t, clerk, fresh, password)
+	a.spend(t, 1, ip, "resendVerification", map[string]any{"emailAddressId": started["emailAddressId"]})
+	for mutation, input := range map[string]map[string]any{
+		"signUp":               {"email": fresh, "password": password},
+		"requestPasswordReset": {"email": fresh},
+	} {
+		if got := a.from(t, ip, mutation, input); got.typename() != "RateLimited" {
+			t.Errorf("%s: %v", mutation, got)
+		}
+	}
+	unverified := a.from(t, ip, "signIn", map[string]any{"email": fresh, "password": password})
+	if unverified.typename() != "EmailNotVerified" || unverified["resendAfterSeconds"] == nil {
+		t.Errorf("signIn: %v", unverified)
+	}
+	newDevice := a.from(t, ip, "signIn", map[string]any{"email": email, "password": password})
+	a.spend(t, 2, ip, "requestPasswordReset", map[string]any{"email": email})
+	if got := a.from(t, ip, "prepareSecondFactor", map[string]any{"signInId": newDevice["signInId"], "strategy": "EMAIL_CODE"}); got.typename() != "RateLimited" {
+		t.Errorf("prepareSecondFactor: %v", got)
+	}
+}
+
+// TestAMutationIsChargedOnce however many budgets it takes from; and the judging of passwords, which takes time, is not free.
+func TestAMutationIsChargedOnce(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	seed(t, clerk, clerkemu.UserSeed{EmailAddress: "unverified@example.com", Password: password, Reserved: true})
+	for mutation, input := range map[string]func(i int) map[string]any{
+		"signIn": func(int) map[string]any { return map[string]any{"email": "unverified@example.com", "password": password} },
+		"signUp": func(i int) map[string]any {
+			return map[string]any{"email": fmt.Sprintf("new%d@example.com", i), "password": password}
+		},
+	} {
+		t.Run(mutation, func(t *testing.T) {
+			a := limited(t, clerk, "--limit-requests-per-ip=3/1h")
+			for i := range 3 {
+				if got := a.from(t, "198.51.100.1", mutation, input(i)); got.typename() == "RateLimited" {
+					t.Errorf("limited after %d", i)
+				}
+			}
+			if got := a.from(t, "198.51.100.1", mutation, input(3)); got.typename() != "RateLimited" {
+				t.Errorf("not limited after 3: %v", got)
+			}
+		})
+	}
+	t.Run("weak passwords", func(t *testing.T) {
+		a := limited(t, clerk, "--limit-requests-per-ip=3/1h")
+		sent := a.from(t, "198.51.100.1", "requestPasswordReset", map[string]any{"email": "absent@example.com"})
+		a.from(t, "198.51.100.1", "signUp", map[string]any{"email": email, "password": "password1"})
+		weak := map[string]any{"signInId": sent["signInId"], "code": "123456", "newPassword": "password1"}
+		if got := a.from(t, "198.51.100.1", "resetPassword", weak); got.typename() != "PasswordRejected" {
+			t.Errorf("a weak password: %v", got)
+		}
+		if got := a.from(t, "198.51.100.1", "resetPassword", weak); got.typename() != "RateLimited" {
+			t.Errorf("not limited after 3: %v", got)
+		}
+	})
 }
 
 // TestTriesAtCodesAreLimited has the budget of a handle.

@@ -141,6 +141,7 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 		AnswerFloor:       a.flows.AnswerFloor,
 		TicketLife:        a.flows.TicketLife,
 		Limits:            limits,
+		StrictSignUp:      a.flows.SignUpDisclosure == "strict",
 		CheckNewDevices:   a.flows.NewDeviceCheck == "email_code",
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"time"
 
 	"github.com/clerk/clerk-sdk-go/v2"
 )
@@ -27,6 +28,31 @@ func nobodysReset(identifier string) passwordResetHandle {
 		EmailAddressID: nobodysID("idn_"),
 		VerificationID: nobodysID("ver_"),
 	}
+}
+
+// nobodysSignUp returns what a sign-up of a user who does not exist is answered.
+func (s *Service) nobodysSignUp(identifier string, createdAt time.Time) (*VerificationRequired, error) {
+	account, emailAddressID := &User{}, nobodysID("idn_")
+	account.ID = nobodysID("user_")
+	sent, err := s.nobodysVerification(emailAddressID, createdAt)
+	if err != nil {
+		return nil, err
+	}
+	handle, err := s.sealEmailAddress(account, emailAddressID, identifier)
+	if err != nil {
+		return nil, err
+	}
+	return &VerificationRequired{EmailAddressID: handle, SentVerification: *sent}, nil
+}
+
+// nobodysVerification returns a code that was not sent.
+func (s *Service) nobodysVerification(emailAddressID string, createdAt time.Time) (*SentVerification, error) {
+	sent, err := s.sealVerification(emailAddressID, nobodysID("ver_"), createdAt, s.now().Add(codeLife))
+	if err != nil {
+		return nil, err
+	}
+	sent.decoy = true
+	return sent, nil
 }
 
 // nobody begins what follows the prefix in ids of nobody's. It is told to Clerk alone, whose logs it explains.

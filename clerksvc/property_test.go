@@ -61,6 +61,7 @@ type world struct {
 	service    *clerksvc.Service
 	mode       clerksvc.SessionMode
 	newDevices bool // CheckNewDevices
+	strict     bool // StrictSignUp
 	nanos      atomic.Int64
 	steps      int
 	history    []string // what happened, a line each
@@ -102,6 +103,7 @@ func newWorld(outer *testing.T, t *rapid.T, tally map[string]int) *world {
 	w.sessions = []*session{{id: "sess_nobodys", name: "a made-up session"}}
 	w.mode = rapid.SampledFrom([]clerksvc.SessionMode{clerksvc.ModeSession, clerksvc.ModeTicket, clerksvc.ModeExchange}).Draw(t, "mode")
 	w.newDevices = rapid.Bool().Draw(t, "new devices are checked")
+	w.strict = rapid.Bool().Draw(t, "sign-ups are strict")
 	w.nanos.Store(time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC).UnixNano())
 
 	key, err := signingKey()
@@ -123,7 +125,7 @@ func newWorld(outer *testing.T, t *rapid.T, tally map[string]int) *world {
 	w.frontend = clerksvc.NewFrontendAPI(clerksvc.FrontendAPIConfig{URL: w.clerk.FrontendAPIURL(), Timeout: 5 * time.Second})
 	w.service = newService(outer, w.clerk, func(cfg *clerksvc.Config) {
 		cfg.API, cfg.FrontendAPI, cfg.Now = w.api, w.frontend, w.now
-		cfg.SessionMode, cfg.CheckNewDevices = w.mode, w.newDevices
+		cfg.SessionMode, cfg.CheckNewDevices, cfg.StrictSignUp = w.mode, w.newDevices, w.strict
 	})
 
 	w.seed(clerkemu.UserSeed{EmailAddress: ada, Password: "password of ada"})
@@ -214,6 +216,6 @@ func (w *world) logf(format string, args ...any) {
 // failf fails with all that led to it. Nothing in it differs from run to run: rapid would not take it for the same failure.
 func (w *world) failf(format string, args ...any) {
 	w.t.Helper()
-	w.t.Fatalf("%s. mode %s, new devices checked: %t. The steps:\n%s",
-		fmt.Sprintf(format, args...), w.mode, w.newDevices, strings.Join(w.history, "\n"))
+	w.t.Fatalf("%s. mode %s, new devices checked: %t, strict: %t. The steps:\n%s",
+		fmt.Sprintf(format, args...), w.mode, w.newDevices, w.strict, strings.Join(w.history, "\n"))
 }

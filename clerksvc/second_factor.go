@@ -218,7 +218,7 @@ func (s *Service) proveSecondFactor(ctx context.Context, signIn secondFactorHand
 		return s.api.VerifyTOTP(ctx, signIn.UserID, code)
 	}
 	err := s.verify(ctx, verificationHandle{EmailAddressID: signIn.EmailAddressID, VerificationID: signIn.VerificationID}, code)
-	if errors.Is(err, ErrAlreadyVerified) { // the code was used
+	if hasCode(err, "verification_already_verified") { // the code was used
 		return ErrVerificationExpired
 	}
 	return err

@@ -9,7 +9,7 @@
 //  1. No session without every proof: a verified address, the right password or reset code, and the second factor where
 //     the account has one.
 //  2. An unfinished sign-up neither blocks nor hijacks an address.
-//  3. signIn and requestPasswordReset answer alike whether or not an account exists.
+//  3. signIn and requestPasswordReset answer alike whether or not an account exists, and so does signUp if it is strict.
 //  4. A new password that Clerk refuses costs no new code.
 //  5. A call that may have happened is never blindly repeated.
 //  6. A reset ends the other sessions, and a banned or locked user gets none.
@@ -94,6 +94,8 @@ type Config struct {
 	Limits *Limits
 	// CheckNewDevices has a sign-in with a password alone ask for a mailed code, unless the device is known.
 	CheckNewDevices bool
+	// StrictSignUp: sign-ups do not tell whether an address is somebody's, nor do the mutations that go on from them.
+	StrictSignUp bool
 }
 
 // Service runs the flows. It is safe for concurrent use, and keeps nothing but the instance's public keys, a count of the attempts
@@ -115,9 +117,9 @@ type Service struct {
 	ticketLife    time.Duration
 
 	// How long the answers take that must not tell whether an account exists.
-	signInPace, requestResetPace, resetPace *pace
+	signInPace, requestResetPace, resetPace, signUpPace, verifyPace, resendPace *pace
 
-	checkNewDevices bool
+	strictSignUp, checkNewDevices bool
 }
 
 // New returns a Service. It makes no call. The error names a field of cfg that can't be.
@@ -152,6 +154,10 @@ func New(cfg Config) (*Service, error) {
 		signInPace:       newPace(cfg.AnswerFloor),
 		requestResetPace: newPace(cfg.AnswerFloor),
 		resetPace:        newPace(cfg.AnswerFloor),
+		signUpPace:       newPace(cfg.AnswerFloor),
+		verifyPace:       newPace(cfg.AnswerFloor),
+		resendPace:       newPace(cfg.AnswerFloor),
+		strictSignUp:     cfg.StrictSignUp,
 		ticketLife:       cmp.Or(cfg.TicketLife, defaultTicketLife),
 		checkNewDevices:  cfg.CheckNewDevices,
 	}, nil

@@ -23,6 +23,7 @@ type SignUpInput struct {
 
 // VerificationRequired is the success of SignUp.
 type VerificationRequired struct {
+	// UserID is empty with StrictSignUp: an address that is somebody's would give none.
 	UserID         string
 	EmailAddressID string
 	SentVerification
@@ -42,6 +43,8 @@ type signUp struct {
 // Where the address is taken, it looks by whom. A sign-up that was never finished is gone on with if the password is the
 // same, and replaced if it is not: whoever began it proved nothing about the address, and its handles die
 // with the user (rule 2). An answer of Clerk's that was lost is settled the same way (rule 5).
+//
+// With StrictSignUp, an address that is somebody's is answered as any other, in as much time, with handles that are about nobody.
 //
 // Errors: *InvalidInputError, *PasswordRejectedError, ErrEmailTaken, ErrSignUpRestricted, *RateLimitedError,
 // *UnavailableError.
@@ -63,21 +66,47 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (started *Verifica
 	if err := s.limiter.signUp(ctx, in.Client, audit.identifier); err != nil {
 		return nil, err
 	}
-	account, createdAt, err := s.claim(ctx, checked)
+	if s.strictSignUp {
+		return s.strictlySignUp(ctx, audit, checked)
+	}
+	return s.signUp(ctx, audit, checked)
+}
+
+// strictlySignUp is signUp, except that it does not tell whether the address is somebody's.
+func (s *Service) strictlySignUp(ctx context.Context, audit *audit, in signUp) (*VerificationRequired, error) {
+	began, createdAt := time.Now(), s.now()
+	defer s.signUpPace.hold(ctx, began)
+	started, err := s.signUp(ctx, audit, in)
+	switch {
+	case errors.Is(err, ErrEmailTaken):
+		audit.decoy = true
+		return s.nobodysSignUp(audit.identifier, createdAt)
+	case err != nil:
+		return nil, err
+	}
+	s.signUpPace.learn(time.Since(began))
+	started.UserID = ""
+	return started, nil
+}
+
+// signUp does what SignUp does with an input that has been checked.
+func (s *Service) signUp(ctx context.Context, audit *audit, in signUp) (*VerificationRequired, error) {
+	account, createdAt, err := s.claim(ctx, in)
 	if account != nil {
 		audit.about(account.ID)
 	}
 	if err != nil {
 		return nil, s.signUpOutcome(ctx, err)
 	}
-	address := account.Address(checked.email)
+	address := account.Address(in.email)
 	if address == nil {
 		return nil, s.outcome(ctx, &ClerkError{Operation: "CreateUser", cause: errUnreadable})
 	}
-	sent, err := s.sendVerification(ctx, address.ID, createdAt)
+	sent, err := s.sendAlike(ctx, address.ID, createdAt)
 	if err != nil {
 		return nil, s.signUpOutcome(ctx, err)
 	}
+	audit.decoy = sent.decoy
 	handle, err := s.sealEmailAddress(account, address.ID, audit.identifier)
 	if err != nil {
 		return nil, err
@@ -126,6 +155,8 @@ func (s *Service) claim(ctx context.Context, in signUp) (account *User, createdA
 				continue
 			}
 			return nil, time.Time{}, err
+		case !abandoned(existing) && s.strictSignUp && asClerkError(err).Uncertain():
+			return existing, time.Time{}, err // as it is where nobody has the address
 		case !abandoned(existing):
 			return existing, time.Time{}, ErrEmailTaken
 		}

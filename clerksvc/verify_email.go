@@ -1,7 +1,9 @@
 package clerksvc
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"clerkql/internal/secret"
@@ -11,6 +13,8 @@ import (
 type SentVerification struct {
 	VerificationID string
 	ExpiresAt      time.Time
+	// decoy: there is none.
+	decoy bool
 }
 
 // VerifyEmailInput is what VerifyEmail needs.
@@ -62,16 +66,32 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (signedI
 	p := proof{
 		client: in.Client, lookedAt: s.now(), emailAddressID: address.EmailAddressID, identifier: address.Identifier, mailbox: true,
 	}
-	if s.mode == ModeSession && s.now().Before(time.Unix(verification.FreshUntil, 0)) {
-		if err := s.verify(ctx, verification, code); err != nil {
-			return nil, err
-		}
+	began := time.Now()
+	account, err := s.proveAddress(ctx, address, verification, code)
+	switch {
+	case err != nil:
+		return nil, s.unproved(ctx, began, err)
+	case account == nil: // fresh
 		return s.signIn(ctx, address.UserID, address.PasswordUpdatedAt, p)
+	default:
+		return s.complete(ctx, account, p)
 	}
+}
 
+// proveAddress returns nil if the code is right and the address was not verified before, and the account, unless it is fresh and was not
+// looked at.
+func (s *Service) proveAddress(
+	ctx context.Context, address emailAddressHandle, verification verificationHandle, code secret.String,
+) (*User, error) {
+	if s.mode == ModeSession && s.now().Before(time.Unix(verification.FreshUntil, 0)) {
+		return nil, s.verify(ctx, verification, code)
+	}
 	account, err := s.api.GetUser(ctx, address.UserID)
+	if s.strictSignUp && hasCode(err, "resource_not_found") { // a decoy's: it fails where a wrong code does
+		return nil, cmp.Or(s.verify(ctx, verification, code), ErrVerificationExpired)
+	}
 	if err != nil {
-		return nil, s.outcome(ctx, err)
+		return nil, err
 	}
 	if err := barred(account); err != nil {
 		return nil, err
@@ -84,17 +104,34 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (signedI
 	case !samePassword(account, address.PasswordUpdatedAt): // somebody else chose it
 		return nil, ErrVerificationExpired
 	}
-	if err := s.verify(ctx, verification, code); err != nil {
-		return nil, err
-	}
-	return s.complete(ctx, account, p)
+	return account, s.verify(ctx, verification, code)
 }
 
-// verify returns nil if the code is right.
+// unproved returns the outcome for an address that was not proved. With StrictSignUp it is that of a decoy, in as much time, but for an address
+// that is verified already: that is so only for who proved its password.
+func (s *Service) unproved(ctx context.Context, began time.Time, err error) error {
+	if !s.strictSignUp {
+		return s.outcome(ctx, err)
+	}
+	if errors.As(err, new(*InvalidCodeError)) {
+		s.verifyPace.learn(time.Since(began))
+	}
+	s.verifyPace.hold(ctx, began)
+	switch {
+	case errors.As(err, new(*ClerkError)):
+		return s.alike(ctx, err, &InvalidCodeError{})
+	case errors.Is(err, ErrAlreadyVerified):
+		return err
+	default:
+		return &InvalidCodeError{}
+	}
+}
+
+// verify returns nil if the code is right. One call.
 func (s *Service) verify(ctx context.Context, verification verificationHandle, code secret.String) error {
 	attempt, err := s.api.AttemptFirstFactor(ctx, verification.EmailAddressID, verification.VerificationID, code)
 	if err != nil {
-		return s.outcome(ctx, err)
+		return err
 	}
 	switch attempt.Status {
 	case StatusVerified:
@@ -130,18 +167,40 @@ func (s *Service) ResendVerification(ctx context.Context, client Client, emailAd
 	if err := s.limiter.mail(ctx, client, handle.Identifier); err != nil {
 		return nil, err
 	}
+	began := time.Now()
+	if s.strictSignUp {
+		defer s.resendPace.hold(ctx, began)
+	}
 	address, err := s.api.GetEmailAddress(ctx, handle.EmailAddressID)
-	if err != nil {
+	isDecoy := s.strictSignUp && hasCode(err, "resource_not_found")
+	if err != nil && !isDecoy {
 		return nil, s.outcome(ctx, err)
 	}
 	if verified(address) {
 		return nil, ErrAlreadyVerified
 	}
-	sent, err = s.sendVerification(ctx, handle.EmailAddressID, time.Time{})
+	sent, err = s.sendAlike(ctx, handle.EmailAddressID, time.Time{})
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}
+	if audit.decoy = sent.decoy; !sent.decoy {
+		s.resendPace.learn(time.Since(began))
+	}
 	return sent, nil
+}
+
+// sendAlike is sendVerification, except that with StrictSignUp, what Clerk has against one address is not told: the answer is a decoy.
+func (s *Service) sendAlike(ctx context.Context, emailAddressID string, createdAt time.Time) (*SentVerification, error) {
+	sent, err := s.sendVerification(ctx, emailAddressID, createdAt)
+	if err == nil || !s.strictSignUp {
+		return sent, err
+	}
+	if !hasCode(err, "verification_code_too_many_requests") {
+		if err := s.alike(ctx, err, nil); err != nil {
+			return nil, err
+		}
+	}
+	return s.nobodysVerification(emailAddressID, createdAt)
 }
 
 // sendVerification mails a code to an address. One call. createdAt is when the account was created, if it was in this step.
@@ -150,8 +209,15 @@ func (s *Service) sendVerification(ctx context.Context, emailAddressID string, c
 	if err != nil {
 		return nil, err
 	}
-	expires := prepared.ExpiresAt(s.now().Add(codeLife))
-	content := verificationHandle{EmailAddressID: emailAddressID, VerificationID: prepared.ID}
+	expires := s.now().Add(codeLife)
+	if !s.strictSignUp { // or whatever Clerk says could tell it from a decoy
+		expires = prepared.ExpiresAt(expires)
+	}
+	return s.sealVerification(emailAddressID, prepared.ID, createdAt, expires)
+}
+
+func (s *Service) sealVerification(emailAddressID, verificationID string, createdAt, expires time.Time) (*SentVerification, error) {
+	content := verificationHandle{EmailAddressID: emailAddressID, VerificationID: verificationID}
 	if !createdAt.IsZero() {
 		content.FreshUntil = createdAt.Add(freshLife).Unix()
 	}

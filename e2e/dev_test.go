@@ -162,6 +162,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_live_1", "HANDLE_KEYS=" + handleKey, "SESSION_MODE=exchange"}, 2, "", []string{"CLERK_FRONTEND_API_URL"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_live_1", "HANDLE_KEYS=" + handleKey, "CLERK_PROXY_URL=example.com/__clerk"}, 2, "", []string{"CLERK_PROXY_URL"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "NEW_DEVICE_CHECK=on"}, 2, "", []string{"NEW_DEVICE_CHECK"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "SIGN_UP_DISCLOSURE=on"}, 2, "", []string{"SIGN_UP_DISCLOSURE"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_live_1", "HANDLE_KEYS=" + handleKey, "CLERK_PROXY_URL=https://example.com/__clerk", "CLERK_FRONTEND_API_URL=https://clerk.example.com"}, 2, "", []string{"CLERK_FRONTEND_API_URL"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_live_1", "HANDLE_KEYS=" + handleKey, "SESSION_COOKIES=true"}, 2, "", []string{"SESSION_COOKIES"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "SESSION_COOKIES=true", "SESSION_MODE=ticket"}, 2, "", []string{"SESSION_COOKIES"}},

@@ -182,7 +182,9 @@ func TestAMutationIsChargedOnce(t *testing.T) {
 	clerk := clerkemu.RunT(t)
 	seed(t, clerk, clerkemu.UserSeed{EmailAddress: "unverified@example.com", Password: password, Reserved: true})
 	for mutation, input := range map[string]func(i int) map[string]any{
-		"signIn": func(int) map[string]any { return map[string]any{"email": "unverified@example.com", "password": password} },
+		"signIn": func(int) map[string]any {
+			return map[string]any{"email": "unverified@example.com", "password": password}
+		},
 		"signUp": func(i int) map[string]any {
 			return map[string]any{"email": fmt.Sprintf("new%d@example.com", i), "password": password}
 		},

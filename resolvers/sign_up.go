@@ -18,7 +18,7 @@ func (m mutation) SignUp(ctx context.Context, input model.SignUpInput) (model.Si
 	})
 	return result(ctx, m.log, err, func() model.SignUpResult {
 		return model.VerificationRequired{
-			UserID:         &started.UserID,
+			UserID:         optionalText(started.UserID),
 			EmailAddressID: started.EmailAddressID,
 			VerificationID: started.VerificationID,
 			ExpiresAt:      started.ExpiresAt,

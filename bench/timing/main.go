@@ -1,6 +1,6 @@
 // Command timing measures how well an attacker can tell from the time of one answer whether an account exists. It starts an embedded
-// Clerk behind a latency of 20 to 120 ms for each call, runs `clerkql serve` in front of it, and sends signIn with a wrong password and
-// requestPasswordReset for addresses that exist and for some that do not, by turns, from several clients.
+// Clerk behind a latency of 20 to 120 ms for each call, runs `clerkql serve` in front of it, and sends signIn with a wrong password,
+// requestPasswordReset, and signUp where it is strict, for addresses that exist and for some that do not, by turns, from several clients.
 //
 // It prints, for each mutation, the quantiles of both classes and the AUC: the probability that of two answers, one of each class, the
 // longer one is that of an account that exists. 0.5 is as good as guessing, 1 is certainty.
@@ -39,7 +39,7 @@ const (
 	warmUp      = 64           // for the server to learn how long its answers take
 	apiAddr     = "127.0.0.1:18471"
 	handleKey   = "5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c"
-	hashingTime = 100 * time.Millisecond // that Clerk takes to compare a password
+	hashingTime = 100 * time.Millisecond // that Clerk takes to hash a password
 )
 
 var client = &http.Client{Timeout: 30 * time.Second} //nolint:gochecknoglobals // it is the program's
@@ -76,8 +76,12 @@ func run(samples int, out io.Writer) error {
 	defer stop()
 
 	fmt.Fprintf(out, "%d answers of each class, Clerk 20 to 120 ms away\n", samples)
-	for _, mutation := range []string{"signIn", "requestPasswordReset"} {
-		measure(mutation, []string{"existing"}, warmUp)
+	for _, mutation := range []string{"signIn", "requestPasswordReset", "signUp"} {
+		learned := "existing" // the class whose answers the server learns from
+		if mutation == "signUp" {
+			learned = "absent"
+		}
+		measure(mutation, []string{learned}, warmUp)
 		took := measure(mutation, []string{"existing", "absent"}, samples)
 		existing, absent := took["existing"], took["absent"]
 		fmt.Fprintf(out, "%-21s AUC %.3f   existing %s   absent %s\n", mutation, auc(existing, absent), quantiles(existing), quantiles(absent))
@@ -85,13 +89,15 @@ func run(samples int, out io.Writer) error {
 	return nil
 }
 
-// faraway returns a way to Clerk that takes its time: 10 to 60 ms there and as much back, and more where Clerk compares a password.
+// faraway returns a way to Clerk that takes its time: 10 to 60 ms there and as much back, and more where Clerk hashes a password.
 func faraway(clerkURL string) http.Handler {
 	target, _ := url.Parse(clerkURL) // of a server that runs
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		ModifyResponse: func(resp *http.Response) error {
-			if strings.HasSuffix(resp.Request.URL.Path, "/verify_password") && resp.StatusCode != http.StatusNotFound {
+			compares := strings.HasSuffix(resp.Request.URL.Path, "/verify_password") && resp.StatusCode != http.StatusNotFound
+			creates := strings.HasSuffix(resp.Request.URL.Path, "/users") && resp.Request.Method == http.MethodPost && resp.StatusCode == http.StatusOK
+			if compares || creates {
 				time.Sleep(hashingTime)
 			}
 			return nil
@@ -116,7 +122,7 @@ func serve(clerkURL, secretKey string) (stop func(), err error) {
 	program := exec.Command(binary, "serve", "--addr="+apiAddr, "--log-level=error", "--session-mode=ticket",
 		"--clerk-api-url="+clerkURL+"/v1", "--clerk-secret-key="+secretKey, "--handle-keys="+handleKey,
 		"--limit-requests-per-ip="+unlimited, "--limit-sign-ins-per-ip="+unlimited, "--limit-sign-ins-per-address="+unlimited,
-		"--limit-mail-pause="+unlimited, "--limit-mails-per-address="+unlimited, "--limit-mails="+unlimited)
+		"--limit-sign-ups-per-ip="+unlimited, "--sign-up-disclosure=strict", "--limit-mail-pause="+unlimited, "--limit-mails-per-address="+unlimited, "--limit-mails="+unlimited)
 	program.Stderr = os.Stderr
 	if err := program.Start(); err != nil {
 		return nil, err
@@ -150,7 +156,11 @@ func measure(mutation string, classes []string, samples int) map[string][]time.D
 		all.Go(func() {
 			for class := range jobs {
 				began := time.Now()
-				if err := ask(mutation, address(class, rand.IntN(accounts))); err != nil {
+				email := address(class, rand.IntN(accounts))
+				if mutation == "signUp" && class == "absent" {
+					email = address("new", rand.Int()) // once signed up, it is absent no more
+				}
+				if err := ask(mutation, email); err != nil {
 					panic(err)
 				}
 				mu.Lock()
@@ -172,8 +182,11 @@ func measure(mutation string, classes []string, samples int) map[string][]time.D
 // ask sends one mutation, and fails unless it is answered as it is to be.
 func ask(mutation, email string) error {
 	input, want := map[string]string{"email": email}, "PasswordResetSent"
-	if mutation == "signIn" {
+	switch mutation {
+	case "signIn":
 		input["password"], want = "not the password", "InvalidCredentials"
+	case "signUp":
+		input["password"], want = "analytical engine", "VerificationRequired"
 	}
 	kind := strings.ToUpper(mutation[:1]) + mutation[1:] + "Input"
 	body, err := json.Marshal(map[string]any{

@@ -1252,6 +1252,9 @@ type Mutation {
   Creates an account whose address is reserved but not verified, and mails a code to it. Go on with
   ` + "`" + `verifyEmail` + "`" + `. Repeating an unfinished sign-up with the same password continues it and mails a new
   code; with another password it starts over, and the handles of the earlier attempt stop working.
+
+  A server whose sign-up is strict does not tell that an address has an account. It answers ` + "`" + `VerificationRequired` + "`" + ` then too, and
+  mails nothing. Tell users on the page for the code to sign in if they have an account and no code comes.
   """
   signUp(
     "Who signs up."
@@ -1569,7 +1572,7 @@ union RevokeSessionResult =
 
 "The account waits for the code that was mailed to its address."
 type VerificationRequired {
-  "The new account's id at Clerk. Null when the server does not tell whether an account exists."
+  "The new account's id at Clerk. Always null where sign-up is strict and does not tell whether an account exists."
   userId: ID
   "Names the address in ` + "`" + `verifyEmail` + "`" + ` and ` + "`" + `resendVerification` + "`" + `."
   emailAddressId: ID!
@@ -1757,7 +1760,7 @@ type InvalidCode implements UserError {
   code: ErrorCode!
   """
   How many more times this code can be tried. Null where the server can't tell, and always null from
-  ` + "`" + `resetPassword` + "`" + `, which does not show whether an account exists.
+  ` + "`" + `resetPassword` + "`" + `, and from ` + "`" + `verifyEmail` + "`" + ` where sign-up is strict, which do not show whether an account exists.
   """
   attemptsRemaining: Int
 }

@@ -213,7 +213,7 @@ type InvalidCode struct {
 	// Always `INVALID_CODE`.
 	Code ErrorCode `json:"code"`
 	// How many more times this code can be tried. Null where the server can't tell, and always null from
-	// `resetPassword`, which does not show whether an account exists.
+	// `resetPassword`, and from `verifyEmail` where sign-up is strict, which do not show whether an account exists.
 	AttemptsRemaining *int `json:"attemptsRemaining,omitempty"`
 }
 
@@ -803,7 +803,7 @@ func (this VerificationExpired) GetCode() ErrorCode { return this.Code }
 
 // The account waits for the code that was mailed to its address.
 type VerificationRequired struct {
-	// The new account's id at Clerk. Null when the server does not tell whether an account exists.
+	// The new account's id at Clerk. Always null where sign-up is strict and does not tell whether an account exists.
 	UserID *string `json:"userId,omitempty"`
 	// Names the address in `verifyEmail` and `resendVerification`.
 	EmailAddressID string `json:"emailAddressId"`

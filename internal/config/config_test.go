@@ -43,6 +43,7 @@ func TestFlagsAndEnvironment(t *testing.T) {
 		{"SESSION_MODE", "--session-mode", "ticket", "session"},
 		{"SESSION_COOKIES", "--session-cookies", "false", "true"},
 		{"NEW_DEVICE_CHECK", "--new-device-check", "email_code", "off"},
+		{"SIGN_UP_DISCLOSURE", "--sign-up-disclosure", "strict", "open"},
 		{"TICKET_LIFE", "--ticket-life", "20s", "30s"},
 		{"ANSWER_FLOOR", "--answer-floor", "1s", "0s"},
 		{"REDIS_URL", "--redis-url", "redis://127.0.0.1:1/0", "redis://127.0.0.1:2/0"},

@@ -90,6 +90,9 @@ func (p Passwords) problems() error {
 
 func (f Flows) problems() error {
 	problems := []error{f.ClerkUse.problems(), f.Passwords.problems()}
+	if f.SignUpDisclosure != "open" && f.SignUpDisclosure != "strict" {
+		problems = append(problems, errors.New("SIGN_UP_DISCLOSURE (--sign-up-disclosure) must be open or strict"))
+	}
 	if f.NewDeviceCheck != "off" && f.NewDeviceCheck != "email_code" {
 		problems = append(problems, errors.New("NEW_DEVICE_CHECK (--new-device-check) must be off or email_code"))
 	}

@@ -35,6 +35,7 @@ func newLimits(cfg config.Limits, log *slog.Logger) (limits *clerksvc.Limits, cl
 	return &clerksvc.Limits{
 		Store:                store,
 		PerIP:                budget(cfg.LimitRequestsPerIP),
+		PerSession:           budget(cfg.LimitRequestsPerSession),
 		SignInsPerIP:         budget(cfg.LimitSignInsPerIP),
 		SignInsPerIdentifier: budget(cfg.LimitSignInsPerAddress),
 		SignUpsPerIP:         budget(cfg.LimitSignUpsPerIP),

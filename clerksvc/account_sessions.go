@@ -40,6 +40,9 @@ func (s *Service) RefreshSession(ctx context.Context, client Client, token Refre
 		return nil, err
 	}
 	audit.about(handle.UserID)
+	if err := s.limiter.session(ctx, handle.SessionID); err != nil {
+		return nil, err
+	}
 	minted, err := s.api.CreateSessionToken(ctx, handle.SessionID)
 	if err != nil && s.hasEnded(ctx, handle.SessionID, err) {
 		return nil, ErrSessionEnded
@@ -107,7 +110,7 @@ func (s *Service) SignOut(ctx context.Context, in SignOutInput) (sessionID strin
 	switch {
 	case err == nil:
 		audit.about(handle.UserID)
-		return handle.SessionID, s.endSession(ctx, handle.SessionID)
+		return handle.SessionID, s.signOut(ctx, handle.SessionID)
 	case errors.Is(err, ErrSessionEnded) && !in.RefreshToken.Kept:
 		return "", nil
 	case !errors.Is(err, ErrSessionEnded) && in.RefreshToken.Token.Reveal() != "":
@@ -118,7 +121,14 @@ func (s *Service) SignOut(ctx context.Context, in SignOutInput) (sessionID strin
 		return "", err
 	}
 	audit.about(viewer.UserID)
-	return viewer.SessionID, s.endSession(ctx, viewer.SessionID)
+	return viewer.SessionID, s.signOut(ctx, viewer.SessionID)
+}
+
+func (s *Service) signOut(ctx context.Context, sessionID string) error {
+	if err := s.limiter.session(ctx, sessionID); err != nil {
+		return err
+	}
+	return s.endSession(ctx, sessionID)
 }
 
 // endSession ends a session that may have ended before. One call.
@@ -248,6 +258,9 @@ func text(s *string) string {
 func (s *Service) viewerSessions(ctx context.Context, sessionToken secret.String) (*Viewer, []*clerk.Session, error) {
 	viewer, err := s.viewer(ctx, sessionToken)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.limiter.session(ctx, viewer.SessionID); err != nil {
 		return nil, nil, err
 	}
 	sessions, err := s.api.ListSessions(ctx, viewer.UserID)

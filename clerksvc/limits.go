@@ -16,8 +16,9 @@ import (
 // a request has, and whether or not an account exists (rule 3).
 type Limits struct {
 	Store ratelimit.Store
-	// PerIP bounds all mutations of a client, without those that only refresh and end sessions.
-	PerIP ratelimit.Budget
+	// PerIP bounds all mutations of a client, without those of a session, which PerSession does: many people who are signed in can have
+	// one IP, and each of them needs a new session token every minute.
+	PerIP, PerSession ratelimit.Budget
 	// SignInsPerIP and SignInsPerIdentifier bound tries at passwords. An IP from which somebody signed in with an identifier has a budget
 	// of its own for it, so that who tries passwords elsewhere does not keep its owner out.
 	SignInsPerIP, SignInsPerIdentifier ratelimit.Budget
@@ -157,6 +158,14 @@ func (l *limiter) codeOf(ctx context.Context, handle string) error {
 
 func (l *limiter) tryAt(handle string) ratelimit.Charge {
 	return ratelimit.Charge{Key: "code " + l.pseudonyms.Subject(handle), Budget: l.CodesPerHandle}
+}
+
+// session charges for what is done with a session.
+func (l *limiter) session(ctx context.Context, id string) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(ctx, ratelimit.Charge{Key: "session " + l.pseudonyms.Subject(id), Budget: l.PerSession})
 }
 
 // any charges the client alone: for what has no budget of its own, and before work that a client must not have done at will.

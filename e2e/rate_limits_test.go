@@ -311,3 +311,41 @@ func TestEveryMutationCountsItsClient(t *testing.T) {
 		}
 	}
 }
+
+// TestEverySessionHasABudget has the mutations and the query that Clerk is called for with a session, each from one of its own.
+func TestEverySessionHasABudget(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	seed(t, clerk, ada())
+	a := limited(t, clerk, "--limit-requests-per-session=1/1h")
+	for _, mutation := range []string{"refreshSession", "signOut", "signOut by session token", "revokeSession", "Viewer.sessions", "signOutEverywhere"} {
+		t.Run(mutation, func(t *testing.T) {
+			session := a.want(t, "SessionCreated", "signIn", map[string]any{"email": email, "password": password})
+			header := bearer(session.text("sessionToken"))
+			refresh := map[string]any{"refreshToken": session["refreshToken"]}
+			do := func() string {
+				switch mutation {
+				case "refreshSession", "signOut":
+					return a.do(t, mutation, refresh).typename()
+				case "signOut by session token":
+					return a.doWith(t, header, "signOut", nil).typename()
+				case "revokeSession":
+					return a.doWith(t, header, mutation, map[string]any{"sessionId": "sess_nobodys"}).typename()
+				case "signOutEverywhere":
+					return a.doWith(t, header, mutation, nil).typename()
+				default:
+					if got := a.query(t, "{ viewer { sessions { sessionId } } }", nil, header); got.errorCode() == "RATE_LIMITED" {
+						return "RateLimited"
+					}
+					return "Viewer"
+				}
+			}
+			if got := do(); got == "RateLimited" {
+				t.Error("limited at once")
+			}
+			clerk.ResetCalls()
+			if got := do(); got != "RateLimited" || len(clerk.Calls()) > 0 {
+				t.Errorf("once more: %s, after %v", got, clerk.Calls())
+			}
+		})
+	}
+}

@@ -23,6 +23,7 @@ const (
 	codeParseFailed         = errcode.ParseFailed
 	codeValidationFailed    = errcode.ValidationFailed
 	codeSessionTokenInvalid = "SESSION_TOKEN_INVALID"
+	codeRateLimited         = "RATE_LIMITED"
 	codeServiceUnavailable  = "SERVICE_UNAVAILABLE"
 	codeInternal            = "INTERNAL_SERVER_ERROR"
 	// codeTooComplex is gqlgen's. Clients are told codeBadRequest.
@@ -68,7 +69,7 @@ func (p errorPresenter) present(ctx context.Context, err error) *gqlerror.Error 
 	safe := &gqlerror.Error{Path: presented.Path, Locations: presented.Locations}
 	code, _ := presented.Extensions["code"].(string)
 	switch {
-	case code == codeBadRequest, code == codeSessionTokenInvalid, code == codeServiceUnavailable:
+	case code == codeBadRequest, code == codeSessionTokenInvalid, code == codeRateLimited, code == codeServiceUnavailable:
 		safe.Message = presented.Message
 	case code == codeTooComplex:
 		code, safe.Message = codeBadRequest, "The document asks for too much at once."

@@ -63,7 +63,11 @@ func sessionDevice(device *clerksvc.SessionDevice) *model.SessionDevice {
 func viewerError(err error) error {
 	public := &gqlerror.Error{Err: err, Message: "Clerk can't be asked right now."}
 	errcode.Set(public, string(model.ErrorCodeServiceUnavailable))
-	if errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
+	switch {
+	case errors.As(err, new(*clerksvc.RateLimitedError)):
+		public.Message = "Too many requests. Wait a moment before trying again."
+		errcode.Set(public, string(model.ErrorCodeRateLimited))
+	case errors.Is(err, clerksvc.ErrSessionTokenInvalid):
 		public.Message = "The session token that was sent is not valid, or no longer valid."
 		errcode.Set(public, "SESSION_TOKEN_INVALID")
 	}

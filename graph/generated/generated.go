@@ -1214,7 +1214,7 @@ implements ` + "`" + `UserError` + "`" + `. Switch on ` + "`" + `__typename` + "
 ` + "`" + `... on UserError { code message }` + "`" + `. The top-level ` + "`" + `errors` + "`" + ` list is kept for requests that are
 malformed and for faults of the server. Each entry carries ` + "`" + `extensions.requestId` + "`" + ` and an ` + "`" + `extensions.code` + "`" + `:
 ` + "`" + `BAD_REQUEST` + "`" + `, ` + "`" + `GRAPHQL_PARSE_FAILED` + "`" + ` and ` + "`" + `GRAPHQL_VALIDATION_FAILED` + "`" + ` for a request that can't be run,
-` + "`" + `SESSION_TOKEN_INVALID` + "`" + ` and ` + "`" + `SERVICE_UNAVAILABLE` + "`" + ` from ` + "`" + `viewer` + "`" + `, and ` + "`" + `INTERNAL_SERVER_ERROR` + "`" + `.
+` + "`" + `SESSION_TOKEN_INVALID` + "`" + `, ` + "`" + `RATE_LIMITED` + "`" + ` and ` + "`" + `SERVICE_UNAVAILABLE` + "`" + ` from ` + "`" + `viewer` + "`" + `, and ` + "`" + `INTERNAL_SERVER_ERROR` + "`" + `.
 
 The ids ` + "`" + `emailAddressId` + "`" + `, ` + "`" + `verificationId` + "`" + ` and ` + "`" + `signInId` + "`" + ` are sealed handles: opaque, encrypted and
 short-lived. Keep them between two steps of a flow, send them back unchanged, and store them no longer.
@@ -1918,8 +1918,8 @@ type Viewer {
   expiresAt: DateTime!
   """
   The account's active sessions, the newest first. Clerk is asked for them: when it can't be, this is null, with an error whose
-  ` + "`" + `extensions.code` + "`" + ` is ` + "`" + `SERVICE_UNAVAILABLE` + "`" + `. When the viewer's own session has ended meanwhile, the code is
-  ` + "`" + `SESSION_TOKEN_INVALID` + "`" + `.
+  ` + "`" + `extensions.code` + "`" + ` is ` + "`" + `SERVICE_UNAVAILABLE` + "`" + `, or ` + "`" + `RATE_LIMITED` + "`" + ` if this session has asked too often. When the viewer's own session has
+  ended meanwhile, the code is ` + "`" + `SESSION_TOKEN_INVALID` + "`" + `.
   """
   sessions: [Session!]
 }

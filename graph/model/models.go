@@ -844,8 +844,8 @@ type Viewer struct {
 	// When the session token that was sent stops being good.
 	ExpiresAt time.Time `json:"expiresAt"`
 	// The account's active sessions, the newest first. Clerk is asked for them: when it can't be, this is null, with an error whose
-	// `extensions.code` is `SERVICE_UNAVAILABLE`. When the viewer's own session has ended meanwhile, the code is
-	// `SESSION_TOKEN_INVALID`.
+	// `extensions.code` is `SERVICE_UNAVAILABLE`, or `RATE_LIMITED` if this session has asked too often. When the viewer's own session has
+	// ended meanwhile, the code is `SESSION_TOKEN_INVALID`.
 	Sessions []Session `json:"sessions,omitempty"`
 }
 

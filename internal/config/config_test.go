@@ -48,6 +48,7 @@ func TestFlagsAndEnvironment(t *testing.T) {
 		{"ANSWER_FLOOR", "--answer-floor", "1s", "0s"},
 		{"REDIS_URL", "--redis-url", "redis://127.0.0.1:1/0", "redis://127.0.0.1:2/0"},
 		{"LIMIT_REQUESTS_PER_IP", "--limit-requests-per-ip", "1/1m", "2/1m"},
+		{"LIMIT_REQUESTS_PER_SESSION", "--limit-requests-per-session", "1/1m", "2/1m"},
 		{"LIMIT_SIGN_INS_PER_IP", "--limit-sign-ins-per-ip", "3/1m", "4/1m"},
 		{"LIMIT_SIGN_INS_PER_ADDRESS", "--limit-sign-ins-per-address", "5/1m", "6/1m"},
 		{"LIMIT_SIGN_UPS_PER_IP", "--limit-sign-ups-per-ip", "7/1m", "8/1m"},

@@ -3,14 +3,10 @@ package ratelimit
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 )
 
 // Fallback is a Store that takes from a shared store, and, while that one fails, from a local one. It never fails itself.
-//
-// After an error it does not ask the shared store for a pause. Then one call tries, while the others stay local, and if that is answered, all
-// go back. So an outage costs one call per pause the time that the shared store takes to fail, and it ends by itself.
 //
 // The local store is charged with what the shared one gives, too. Otherwise everybody would have a new budget in the moment of an
 // outage. What other replicas gave is not known here: with n of them, up to n budgets can be spent in an outage. It is not asked
@@ -18,35 +14,28 @@ import (
 // was spent in an outage: a key can spend a budget there once more.
 type Fallback struct {
 	shared, local Store
-	pause         time.Duration
-	now           func() time.Time
-	log           *slog.Logger
-
-	mu      sync.Mutex
-	stats   FallbackStats
-	since   time.Time // when the outage began
-	retryAt time.Time // when the shared store may be tried
+	outage        *outage
 }
 
 // FallbackStats is what a Fallback has seen.
 type FallbackStats struct {
 	// Local: the shared store failed, and has not answered since.
 	Local bool
-	// Outages is how often it began to fail, and Decisions how many were taken without it.
-	Outages, Decisions uint64
+	// Outages is how often it began to fail, and Calls how many were answered without it.
+	Outages, Calls uint64
 }
 
 // NewFallback returns a Fallback that asks shared, and local while shared fails. pause is how long it leaves a shared store alone that has
 // failed. now is the clock.
 func NewFallback(shared, local Store, pause time.Duration, now func() time.Time, log *slog.Logger) *Fallback {
-	return &Fallback{shared: shared, local: local, pause: pause, now: now, log: log}
+	return &Fallback{shared: shared, local: local, outage: &outage{pause: pause, now: now, log: log}}
 }
 
 // Stats returns what was seen so far.
 func (f *Fallback) Stats() FallbackStats {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.stats
+	f.outage.mu.Lock()
+	defer f.outage.mu.Unlock()
+	return f.outage.stats
 }
 
 // Take implements Store. The only errors are those of charges that are not valid.
@@ -54,17 +43,15 @@ func (f *Fallback) Take(ctx context.Context, charges []Charge) (Decision, error)
 	if err := check(charges); err != nil {
 		return Decision{}, err
 	}
-	if ask, probe := f.begin(); ask {
-		decision, err := f.shared.Take(ctx, charges)
-		if err == nil {
-			if probe {
-				f.recovered(ctx)
-			}
-			return decision, f.mirror(ctx, charges, decision)
-		}
-		f.failed(ctx, err)
+	var decision Decision
+	answered := f.outage.ask(ctx, func() (err error) {
+		decision, err = f.shared.Take(ctx, charges)
+		return err
+	})
+	if !answered {
+		return f.local.Take(ctx, charges)
 	}
-	return f.local.Take(ctx, charges)
+	return decision, f.mirror(ctx, charges, decision)
 }
 
 // mirror charges the local store with what the shared one gave. It does so one by one, as the local one may lack what somebody else has got.
@@ -78,43 +65,4 @@ func (f *Fallback) mirror(ctx context.Context, charges []Charge, given Decision)
 		}
 	}
 	return nil
-}
-
-// begin says whether to ask the shared store, and whether that is to try if the outage is over.
-func (f *Fallback) begin() (ask, probe bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.stats.Local {
-		return true, false
-	}
-	now := f.now()
-	if now.Before(f.retryAt) {
-		f.stats.Decisions++
-		return false, false
-	}
-	f.retryAt = now.Add(f.pause)
-	return true, true
-}
-
-// failed notes that the shared store failed. No key is in its errors.
-func (f *Fallback) failed(ctx context.Context, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.stats.Decisions++
-	if f.stats.Local {
-		return
-	}
-	f.stats.Local = true
-	f.stats.Outages++
-	f.since = f.now()
-	f.retryAt = f.since.Add(f.pause)
-	f.log.WarnContext(ctx, "rate limits are local, as the shared store fails", slog.Any("error", err))
-}
-
-// recovered notes that the shared store answered the call that tried it. The answers to others do not count: they may be older than its failure.
-func (f *Fallback) recovered(ctx context.Context) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.stats.Local = false
-	f.log.InfoContext(ctx, "rate limits are shared again", slog.Duration("outage", f.now().Sub(f.since)))
 }

@@ -114,7 +114,7 @@ func TestOneCallPerPauseTriesTheSharedStore(t *testing.T) {
 	if calls := f.shared.calls.Load(); calls != 10 {
 		t.Errorf("%d calls in 10 pauses", calls)
 	}
-	if got, want := f.Stats(), (ratelimit.FallbackStats{Local: true, Outages: 1, Decisions: 1000}); got != want {
+	if got, want := f.Stats(), (ratelimit.FallbackStats{Local: true, Outages: 1, Calls: 1000}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	// The others do not wait for the one that tries.
@@ -126,7 +126,7 @@ func TestOneCallPerPauseTriesTheSharedStore(t *testing.T) {
 	}
 	f.shared.away.Store(false)
 	take(t, f, c)
-	if got, want := f.Stats(), (ratelimit.FallbackStats{Outages: 1, Decisions: 1001}); got != want {
+	if got, want := f.Stats(), (ratelimit.FallbackStats{Outages: 1, Calls: 1001}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	take(t, f, c)

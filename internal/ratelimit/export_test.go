@@ -12,6 +12,9 @@ import (
 // Len returns how many keys are kept.
 func (m *Memory) Len() int { return len(m.buckets) }
 
+// Len returns how many keys are kept.
+func (m *MemoryMarks) Len() int { return m.marked.Len() }
+
 // Client returns the client of r.
 func (r *Redis) Client() *redis.Client { return r.client }
 

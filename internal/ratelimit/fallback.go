@@ -44,7 +44,7 @@ func (f *Fallback) Take(ctx context.Context, charges []Charge) (Decision, error)
 		return Decision{}, err
 	}
 	var decision Decision
-	answered := f.outage.ask(ctx, func() (err error) {
+	answered := f.outage.ask(ctx, writes, func() (err error) {
 		decision, err = f.shared.Take(ctx, charges)
 		return err
 	})

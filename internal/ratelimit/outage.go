@@ -9,7 +9,7 @@ import (
 
 // outage knows whether the shared store answers, for all that ask it.
 //
-// After an error nobody asks for a pause. Then one call tries, while the others stay local, and if that is answered, all go back. So an
+// After an error nobody asks for a pause. Then one call that writes tries, while the others stay local, and if that is answered, all go back. So an
 // outage costs one call per pause the time that the shared store takes to fail, and it ends by itself.
 type outage struct {
 	pause time.Duration
@@ -22,9 +22,18 @@ type outage struct {
 	retryAt time.Time // when the shared store may be tried
 }
 
+// access is what a call does in the shared store.
+type access int
+
+const (
+	// reads does not end an outage: a Redis that is full, or has become a replica, still answers it, and nothing that writes.
+	reads access = iota
+	writes
+)
+
 // ask has call ask the shared store, unless it is away, and says whether it answered.
-func (o *outage) ask(ctx context.Context, call func() error) bool {
-	ask, probe := o.begin()
+func (o *outage) ask(ctx context.Context, does access, call func() error) bool {
+	ask, probe := o.begin(does)
 	if !ask {
 		return false
 	}
@@ -39,14 +48,14 @@ func (o *outage) ask(ctx context.Context, call func() error) bool {
 }
 
 // begin says whether to ask the shared store, and whether that is to try if the outage is over.
-func (o *outage) begin() (ask, probe bool) {
+func (o *outage) begin(does access) (ask, probe bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.stats.Local {
 		return true, false
 	}
 	now := o.now()
-	if now.Before(o.retryAt) {
+	if does == reads || now.Before(o.retryAt) {
 		o.stats.Calls++
 		return false, false
 	}

@@ -8,6 +8,8 @@
 //   - Redis: shared among replicas, in one round trip.
 //   - Fallback: a shared store while it answers, and a local one while it does not.
 //
+// Marks remember that something happened, so that who did it once can be told from others, and there are the same three of them.
+//
 // Keys should be pseudonyms (internal/pseudonym): who reads the memory of the process or that of Redis must see neither an address nor an IP.
 //
 // No library does this, so the arithmetic is here, and it is short: budget.go has it in Go, take.lua says it again for Redis, and the same
@@ -71,12 +73,20 @@ func check(charges []Charge) error {
 		if err := charge.Budget.Validate(); err != nil {
 			return err
 		}
-		if charge.Key == "" || len(charge.Key) > maxKeyBytes {
-			return fmt.Errorf("ratelimit: a key must have 1 to %d bytes, has %d", maxKeyBytes, len(charge.Key))
+		if err := checkKey(charge.Key); err != nil {
+			return err
 		}
 		if slices.Contains(charges[:i], charge) {
 			return fmt.Errorf("ratelimit: charge %d is there twice", i)
 		}
+	}
+	return nil
+}
+
+// checkKey returns an error if a key can't be one.
+func checkKey(key string) error {
+	if key == "" || len(key) > maxKeyBytes {
+		return fmt.Errorf("ratelimit: a key must have 1 to %d bytes, has %d", maxKeyBytes, len(key))
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ const (
 	// redisPrefix sets the keys apart from those of others. What is in braces decides where a Redis Cluster keeps a key: all are in one
 	// place, as one call must reach them together, so a cluster limits no faster than one of its nodes.
 	redisPrefix = "clerkql:{ratelimit}:"
+	// redisMarkPrefix sets the marks apart from the buckets.
+	redisMarkPrefix = "clerkql:mark:{ratelimit}:"
 	// redisConnections bounds the connections of one process. A call holds one for well under a millisecond.
 	redisConnections = 32
 )
@@ -24,14 +26,15 @@ const (
 var takeScript string
 
 // Redis is a Store in Redis (5 or newer) or Valkey. A Take is one round trip and atomic. Keys expire when their buckets are full, and Redis's
-// clock alone counts. Redis should have maxmemory-policy volatile-ttl, or noeviction: one that evicts at random forgets what is spent.
+// clock alone counts. Redis should have maxmemory-policy noeviction, as it has by default: a full one is then an outage. With any other it forgets what
+// is spent, with volatile-ttl even before marks, which last longer.
 type Redis struct {
 	client  *redis.Client
 	script  *redis.Script
 	timeout time.Duration
 }
 
-// NewRedis returns a Redis at a URL: redis://, rediss:// (TLS) or unix://. It connects at the first Take, which like all others must end
+// NewRedis returns a Redis at a URL: redis://, rediss:// (TLS) or unix://. It connects at the first call, which like all others must end
 // within timeout. The error does not repeat the URL, which may have a password. go-redis's own logger, of which there is one in a
 // process, is switched off: every error is returned. It allocates what the server announces, so the server must be one to trust, and TLS
 // be used on a network that is not.
@@ -55,12 +58,17 @@ func NewRedis(url string, timeout time.Duration) (*Redis, error) {
 // Close closes the connections.
 func (r *Redis) Close() error { return r.client.Close() }
 
-// Take implements Store. Canceling ctx does not cut it short: a client that goes away must not look like a Redis that did.
+// bound returns the context of one call. Canceling ctx does not cut it short: a client that goes away must not look like a Redis that did.
+func (r *Redis) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
+}
+
+// Take implements Store. Canceling ctx does not cut it short.
 func (r *Redis) Take(ctx context.Context, charges []Charge) (Decision, error) {
 	if err := check(charges); err != nil || len(charges) == 0 {
 		return Decision{OK: err == nil}, err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
+	ctx, cancel := r.bound(ctx)
 	defer cancel()
 	keys := make([]string, len(charges))
 	args := make([]any, 0, 2*len(charges))

@@ -59,17 +59,11 @@ func TestReplicasShareBudgets(t *testing.T) {
 func TestOneTakeIsOneCommand(t *testing.T) {
 	r := connect(t, redistest.Start(t), 10*time.Second)
 	charges := []ratelimit.Charge{charge(per(3, time.Hour), "a"), charge(per(3, time.Hour), "b"), charge(per(3, time.Hour), "c")}
-	commands := func() (n int) {
-		for _, line := range strings.Split(r.Client().Info(t.Context(), "stats").Val(), "\r\n") {
-			_, _ = fmt.Sscanf(line, "total_commands_processed:%d", &n)
-		}
-		return n
-	}
 	take(t, r, charges...) // connects, and loads the script
-	before := commands()
+	before := commands(t, r)
 	take(t, r, charges...)
 	// What the script calls counts, too: TIME, MGET, three SET. So does the first INFO.
-	if n := commands() - before; n != 1+1+5 {
+	if n := commands(t, r) - before; n != 1+1+5 {
 		t.Errorf("%d commands", n)
 	}
 	// A Redis that has forgotten the script gets it again.
@@ -79,6 +73,15 @@ func TestOneTakeIsOneCommand(t *testing.T) {
 	if !take(t, r, charges...).OK || take(t, r, charges...).OK {
 		t.Error("the budgets changed when Redis forgot the script")
 	}
+}
+
+// commands returns how many commands a Redis was given, and called in scripts.
+func commands(t testing.TB, r *ratelimit.Redis) (n int) {
+	t.Helper()
+	for _, line := range strings.Split(r.Client().Info(t.Context(), "stats").Val(), "\r\n") {
+		_, _ = fmt.Sscanf(line, "total_commands_processed:%d", &n)
+	}
+	return n
 }
 
 // TestGarbageInRedis: somebody else writes where the buckets are.

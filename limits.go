@@ -12,6 +12,9 @@ import (
 const (
 	// limitKeys is how many budgets are kept in memory, which takes about 40 MB.
 	limitKeys = 100_000
+	// knownKeys is how many clients are known in memory, which takes about 10 MB, and knownLife is for how long.
+	knownKeys = 50_000
+	knownLife = 30 * 24 * time.Hour
 	// redisTimeout bounds a call to Redis, and redisPause is how long Redis is left alone after one that failed.
 	redisTimeout = 100 * time.Millisecond
 	redisPause   = time.Second
@@ -23,17 +26,25 @@ func newLimits(cfg config.Limits, log *slog.Logger) (limits *clerksvc.Limits, cl
 	if err != nil {
 		return nil, nil, err
 	}
-	var store ratelimit.Store = memory
+	marks, err := ratelimit.NewMemoryMarks(knownKeys, knownLife, time.Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	var (
+		store ratelimit.Store = memory
+		known ratelimit.Marks = marks
+	)
 	closeStore = func() error { return nil }
 	if url := cfg.RedisURL.Reveal(); url != "" {
 		redis, err := ratelimit.NewRedis(url, redisTimeout)
 		if err != nil {
 			return nil, nil, err
 		}
-		store, closeStore = ratelimit.NewFallback(redis, memory, redisPause, time.Now, log), redis.Close
+		fallback := ratelimit.NewFallback(redis, memory, redisPause, time.Now, log)
+		store, known, closeStore = fallback, fallback.Marks(redis.Marks(knownLife), marks), redis.Close
 	}
 	return &clerksvc.Limits{
-		Store:                store,
+		Store: store, Known: known,
 		PerIP:                budget(cfg.LimitRequestsPerIP),
 		PerSession:           budget(cfg.LimitRequestsPerSession),
 		SignInsPerIP:         budget(cfg.LimitSignInsPerIP),

@@ -4,9 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"time"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"clerkql/internal/pseudonym"
 	"clerkql/internal/ratelimit"
@@ -16,6 +13,8 @@ import (
 // a request has, and whether or not an account exists (rule 3).
 type Limits struct {
 	Store ratelimit.Store
+	// Known has the keys of identifiers and IPs that a right password came from.
+	Known ratelimit.Marks
 	// PerIP bounds all mutations of a client, without those of a session, which PerSession does: many people who are signed in can have
 	// one IP, and each of them needs a new session token every minute.
 	PerIP, PerSession ratelimit.Budget
@@ -31,32 +30,18 @@ type Limits struct {
 	CodesPerHandle ratelimit.Budget
 }
 
-const (
-	// maxKnownClients bounds the memory for who signed in from where, to about 10 MB.
-	maxKnownClients = 50_000
-	// knownClientLife is how long it is remembered.
-	knownClientLife = 30 * 24 * time.Hour
-)
-
 // limiter charges budgets. A nil limiter has none. Addresses come to it as pseudonyms, because a handle tells no more.
 type limiter struct {
 	Limits
 	pseudonyms *pseudonym.Hasher
 	log        *slog.Logger
-	now        func() time.Time
-	// known has the keys of identifiers and IPs that a right password came from, and when. Each process remembers for itself.
-	known *lru.Cache[string, time.Time]
 }
 
-func newLimiter(cfg Config) (*limiter, error) {
+func newLimiter(cfg Config) *limiter {
 	if cfg.Limits == nil {
-		return nil, nil
+		return nil
 	}
-	known, err := lru.New[string, time.Time](maxKnownClients)
-	if err != nil {
-		return nil, err
-	}
-	return &limiter{Limits: *cfg.Limits, pseudonyms: cfg.Pseudonyms, log: cfg.Logger, now: cfg.Now, known: known}, nil
+	return &limiter{Limits: *cfg.Limits, pseudonyms: cfg.Pseudonyms, log: cfg.Logger}
 }
 
 // take takes one from every budget, or returns *RateLimitedError. A store that can't be asked, which one that falls back never is, lets
@@ -105,23 +90,24 @@ func (l *limiter) signIn(ctx context.Context, client Client, identifier string) 
 		return nil
 	}
 	key := "sign-in " + identifier
-	if at, known := l.known.Get(l.clientKey(client, identifier)); known && l.now().Sub(at) < knownClientLife {
-		key = "known " + l.clientKey(client, identifier)
+	known := l.knownKey(client, identifier)
+	if marked, err := l.Known.Marked(ctx, known); err == nil && marked {
+		key = known
 	}
 	return l.take(ctx, l.perIP(client),
 		ratelimit.Charge{Key: "sign-in " + l.ip(client), Budget: l.SignInsPerIP},
 		ratelimit.Charge{Key: key, Budget: l.SignInsPerIdentifier})
 }
 
-// know remembers that a right password came from a client.
-func (l *limiter) know(client Client, identifier string) {
+// know remembers that a right password came from a client. If it can't, the client has the budget of all others.
+func (l *limiter) know(ctx context.Context, client Client, identifier string) {
 	if l != nil {
-		l.known.Add(l.clientKey(client, identifier), l.now())
+		_ = l.Known.Mark(ctx, l.knownKey(client, identifier))
 	}
 }
 
-func (l *limiter) clientKey(client Client, identifier string) string {
-	return l.pseudonyms.Subject(identifier + l.ip(client))
+func (l *limiter) knownKey(client Client, identifier string) string {
+	return "known " + l.pseudonyms.Subject(identifier+l.ip(client))
 }
 
 // mail charges for a mail to an address.

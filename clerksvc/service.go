@@ -133,12 +133,8 @@ func New(cfg Config) (*Service, error) {
 	if cfg.API == nil || cfg.Keys == nil || cfg.Pseudonyms == nil || cfg.Logger == nil || cfg.Now == nil || cfg.Timeout <= 0 {
 		return nil, errors.New("clerksvc: API, Keys, Pseudonyms, Logger, Now and Timeout are required")
 	}
-	limiter, err := newLimiter(cfg)
-	if err != nil {
-		return nil, err
-	}
 	return &Service{
-		limiter:          limiter,
+		limiter:          newLimiter(cfg),
 		api:              cfg.API,
 		frontend:         cfg.FrontendAPI,
 		keys:             cfg.Keys,

@@ -57,7 +57,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 		s.signInPace.hold(ctx, began)
 		return nil, s.alike(ctx, err, ErrInvalidCredentials)
 	}
-	s.limiter.know(in.Client, audit.identifier)
+	s.limiter.know(ctx, in.Client, audit.identifier)
 	if err := barred(attempt.User); err != nil {
 		return nil, err
 	}

@@ -276,6 +276,41 @@ func TestReplicasShareLimits(t *testing.T) {
 	}
 }
 
+// TestReplicasShareWhoIsKnown has an owner, who signed in at home through one replica, come back through the other, after an attacker
+// elsewhere has spent the budget of the address.
+func TestReplicasShareWhoIsKnown(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	server := redistest.Start(t)
+	flags := []string{"--redis-url=redis://" + server.Address, "--limit-sign-ins-per-address=4/1h"}
+	one, two := limited(t, clerk, flags...), limited(t, clerk, flags...)
+	seed(t, clerk, ada())
+	const home = "198.51.100.1"
+	right, guess := map[string]any{"email": email, "password": password}, map[string]any{"email": email, "password": "not the password"}
+	if got := one.from(t, home, "signIn", right); got.typename() != "SessionCreated" {
+		t.Fatal(got)
+	}
+	two.spend(t, 3, "203.0.113.1", "signIn", guess) // the fourth was the owner's
+	if got := two.from(t, home, "signIn", right); got.typename() != "SessionCreated" {
+		t.Errorf("the owner at home: %v", got)
+	}
+	if got := two.from(t, "203.0.113.2", "signIn", right); got.typename() != "RateLimited" {
+		t.Errorf("the owner elsewhere: %v", got)
+	}
+	// At home, too, there is a budget, which the replicas share, and of which the owner has taken one.
+	one.spend(t, 3, home, "signIn", guess)
+	if got := two.from(t, home, "signIn", guess); got.typename() != "RateLimited" {
+		t.Errorf("one guess more at home: %v", got)
+	}
+
+	// Without Redis the second replica still knows whom it has let in itself.
+	server.Kill()
+	two.spend(t, 1, "203.0.113.3", "signIn", guess) // it gave the other three
+	two.logged(t, "rate limits are local")
+	if got := two.from(t, home, "signIn", right); got.typename() != "SessionCreated" {
+		t.Errorf("the owner at home, without Redis: %v", got)
+	}
+}
+
 // redisKeys returns all keys in a Redis.
 func redisKeys(t testing.TB, address string) []string {
 	t.Helper()

@@ -20,7 +20,7 @@ const (
 )
 
 // attemptLimiter counts the attempts at second factors, and lets each unfinished sign-in give one session. Clerk does neither: it
-// accepts a TOTP code as often as it is sent. Each process counts for itself.
+// accepts a TOTP code as often as it is sent. Each process counts for itself; see limiter.secondFactor and limiter.useSignIn for what replicas share.
 type attemptLimiter struct {
 	now func() time.Time
 

@@ -102,7 +102,7 @@ func TestTheLongestHandlesFit(t *testing.T) {
 	for purpose, content := range map[seal.Purpose]any{
 		purposeSecondFactor: secondFactorHandle{
 			ID: rand.Text(), UserID: id("user_"), Identifier: identifier, PasswordUpdatedAt: 1 << 41, LookedAt: 1 << 32, Steps: []SecondFactor{SecondFactorEmailCode},
-			EmailAddressID: id("idn_"), VerificationID: id("ver_"), ExpiresAt: 1 << 32, Proved: true,
+			EmailAddressID: id("idn_"), VerificationID: id("ver_"), ExpiresAt: 1 << 32, Proved: true, Resumed: 99,
 		},
 		purposePasswordReset: passwordResetHandle{
 			UserID: id("user_"), EmailAddressID: id("idn_"), VerificationID: id("ver_"), Identifier: identifier, PasswordUpdatedAt: 1 << 41, ProvedUntil: 1 << 32,

@@ -93,6 +93,8 @@ type secondFactorHandle struct {
 	ExpiresAt int64 `json:"e"`
 	// Proved is set when the second factor was accepted, and only making the session failed.
 	Proved bool `json:"t,omitempty"`
+	// Resumed is how often that was so: each of these handles gives one session.
+	Resumed int `json:"r,omitempty"`
 }
 
 // refreshHandle is what a refreshToken carries.

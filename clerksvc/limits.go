@@ -2,6 +2,8 @@ package clerksvc
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 
@@ -29,6 +31,14 @@ type Limits struct {
 	// CodesPerHandle bounds tries at the code that goes with a handle.
 	CodesPerHandle ratelimit.Budget
 }
+
+//nolint:gochecknoglobals // budgets that are no settings, as flows rest on them
+var (
+	// secondFactorsPerAccount bounds tries at the second factors of an account. It takes the password to have one.
+	secondFactorsPerAccount = ratelimit.Budget{Count: 2 * maxWrongCodesOfUser, Per: wrongCodesWindow}
+	// once is a budget that is spent for longer than a sign-in can last.
+	once = ratelimit.Budget{Count: 1, Per: 2 * signInLife}
+)
 
 // limiter charges budgets. A nil limiter has none. Addresses come to it as pseudonyms, because a handle tells no more.
 type limiter struct {
@@ -144,6 +154,29 @@ func (l *limiter) codeOf(ctx context.Context, handle string) error {
 
 func (l *limiter) tryAt(handle string) ratelimit.Charge {
 	return ratelimit.Charge{Key: "code " + l.pseudonyms.Subject(handle), Budget: l.CodesPerHandle}
+}
+
+// secondFactor charges for a try at the code of an unfinished sign-in. It is by sign-in and by account, so that replicas count together what
+// attemptLimiter counts in one process.
+func (l *limiter) secondFactor(ctx context.Context, client Client, signIn secondFactorHandle) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(ctx, l.perIP(client), l.tryAt(signIn.ID),
+		ratelimit.Charge{Key: "second-factor " + l.pseudonyms.Subject(signIn.UserID), Budget: secondFactorsPerAccount})
+}
+
+// useSignIn uses an unfinished sign-in up, right before it gives its session. The error is ErrVerificationExpired if another replica did.
+func (l *limiter) useSignIn(ctx context.Context, signIn secondFactorHandle) error {
+	if l == nil {
+		return nil
+	}
+	name := fmt.Sprintf("%s %d", signIn.ID, signIn.Resumed)
+	err := l.take(ctx, ratelimit.Charge{Key: "use " + l.pseudonyms.Subject(name), Budget: once})
+	if errors.As(err, new(*RateLimitedError)) {
+		return ErrVerificationExpired
+	}
+	return err
 }
 
 // session charges for what is done with a session.

@@ -144,7 +144,10 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 		return nil, invalidField("signInId", FieldInvalidHandle)
 	}
 
-	if err := s.limiter.any(ctx, in.Client); err != nil {
+	if err := s.secondFactors.check(signIn); err != nil {
+		return nil, err
+	}
+	if err := s.limiter.secondFactor(ctx, in.Client, signIn); err != nil {
 		return nil, err
 	}
 	if err := s.secondFactors.begin(signIn); err != nil {
@@ -162,6 +165,7 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 	case wrong != nil:
 		return nil, &InvalidCodeError{AttemptsRemaining: &remaining}
 	case err != nil && signIn.Proved:
+		signIn.Resumed++
 		return nil, s.resumable(err, func() (string, error) { return s.sealSecondFactor(signIn) })
 	}
 	return signedIn, err
@@ -189,6 +193,9 @@ func (s *Service) attemptSecondFactor(
 			return nil, s.outcome(ctx, err)
 		}
 		signIn.Proved = true
+	}
+	if err := s.limiter.useSignIn(ctx, *signIn); err != nil {
+		return nil, err
 	}
 	if account == nil {
 		return s.signIn(ctx, signIn.UserID, signIn.PasswordUpdatedAt, p)

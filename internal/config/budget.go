@@ -44,5 +44,5 @@ type Limits struct {
 	LimitMailPause          Budget        `name:"limit-mail-pause" env:"LIMIT_MAIL_PAUSE" default:"1/30s" placeholder:"BUDGET" help:"Mails to one address, in a short time."`
 	LimitMailsPerAddress    Budget        `name:"limit-mails-per-address" env:"LIMIT_MAILS_PER_ADDRESS" default:"5/1h" placeholder:"BUDGET" help:"Mails to one address, in a long time."`
 	LimitMails              Budget        `name:"limit-mails" env:"LIMIT_MAILS" default:"1000/1h" placeholder:"BUDGET" help:"Mails to all addresses together."`
-	LimitCodesPerHandle     Budget        `name:"limit-codes-per-handle" env:"LIMIT_CODES_PER_HANDLE" default:"5/10m" placeholder:"BUDGET" help:"Tries at a mailed code."`
+	LimitCodesPerHandle     Budget        `name:"limit-codes-per-handle" env:"LIMIT_CODES_PER_HANDLE" default:"5/10m" placeholder:"BUDGET" help:"Tries at a mailed code, and at the second factor of a sign-in."`
 }

@@ -156,13 +156,13 @@ func (l *limiter) tryAt(handle string) ratelimit.Charge {
 	return ratelimit.Charge{Key: "code " + l.pseudonyms.Subject(handle), Budget: l.CodesPerHandle}
 }
 
-// secondFactor charges for a try at the code of an unfinished sign-in. It is by sign-in and by account, so that replicas count together what
+// secondFactor charges for a try at the code of an unfinished sign-in, after any. It is by sign-in and by account, so that replicas count together what
 // attemptLimiter counts in one process.
-func (l *limiter) secondFactor(ctx context.Context, client Client, signIn secondFactorHandle) error {
+func (l *limiter) secondFactor(ctx context.Context, signIn secondFactorHandle) error {
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, l.perIP(client), l.tryAt(signIn.ID),
+	return l.take(ctx, l.tryAt(signIn.ID),
 		ratelimit.Charge{Key: "second-factor " + l.pseudonyms.Subject(signIn.UserID), Budget: secondFactorsPerAccount})
 }
 

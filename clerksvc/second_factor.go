@@ -144,10 +144,13 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 		return nil, invalidField("signInId", FieldInvalidHandle)
 	}
 
+	if err := s.limiter.any(ctx, in.Client); err != nil {
+		return nil, err
+	}
 	if err := s.secondFactors.check(signIn); err != nil {
 		return nil, err
 	}
-	if err := s.limiter.secondFactor(ctx, in.Client, signIn); err != nil {
+	if err := s.limiter.secondFactor(ctx, signIn); err != nil {
 		return nil, err
 	}
 	if err := s.secondFactors.begin(signIn); err != nil {

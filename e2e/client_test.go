@@ -111,15 +111,33 @@ func (a *api) doAs(t testing.TB, sessionToken, mutation string, input map[string
 // doWith is do with headers.
 func (a *api) doWith(t testing.TB, header http.Header, mutation string, input map[string]any) member {
 	t.Helper()
-	got := a.query(t, contract.document(mutation), map[string]any{"input": input}, header)
-	if len(got.Errors) > 0 || got.Status != http.StatusOK {
-		t.Fatalf("%s: status %d: %s", mutation, got.Status, got.Raw)
+	result, err := a.ask(t.Context(), header, mutation, input)
+	if err != nil {
+		t.Fatalf("%s: %v", mutation, err)
+	}
+	return result
+}
+
+// ask runs a mutation and returns the member that it ended with. It may be called from any goroutine. A GraphQL error is an error.
+func (a *api) ask(ctx context.Context, header http.Header, mutation string, input map[string]any) (member, error) {
+	body, err := json.Marshal(map[string]any{"query": contract.document(mutation), "variables": map[string]any{"input": input}})
+	if err != nil {
+		return nil, err
+	}
+	got, err := a.send(ctx, string(body), header)
+	if err != nil {
+		return nil, err
+	}
+	if got.Status != http.StatusOK || len(got.Errors) > 0 {
+		return nil, fmt.Errorf("status %d: %s", got.Status, got.Raw)
 	}
 	var result member
-	a.decode(t, got, "result", &result)
+	if err := json.Unmarshal(got.Data["result"], &result); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, got.Raw)
+	}
 	contract.saw(mutation, result.typename())
 	a.log.expect(mutation, result)
-	return result
+	return result, nil
 }
 
 // decode reads a field of an answer's data.

@@ -114,9 +114,6 @@ func attackFrom(t *testing.T, replicas []*api, address string) *attack {
 	a := &attack{began: time.Now(), stop: make(chan struct{})}
 	t.Cleanup(func() { a.end() })
 	input := map[string]any{"email": address, "password": "not the password"}
-	for _, replica := range replicas {
-		replica.remember(input)
-	}
 	var ips atomic.Uint32
 	for client := range 8 {
 		replica := replicas[client%len(replicas)]

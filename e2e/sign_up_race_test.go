@@ -1,10 +1,7 @@
 package e2e
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +38,6 @@ func TestManySignUpsAtOnce(t *testing.T) {
 				for i, handles := range started {
 					if c.verifyWithAny(t, handles, row.success) {
 						winners = append(winners, passwordOf(i))
-						c.remember(handles)
 					}
 				}
 				if len(winners) != 1 {
@@ -111,26 +107,4 @@ func (c *contest) verifyWithAny(t *testing.T, started member, success string) bo
 		}
 	}
 	return false
-}
-
-// ask runs a mutation and returns the member that it ended with. Unlike do it may be called from any goroutine, and it leaves it to the caller to
-// remember what is secret.
-func (a *api) ask(ctx context.Context, header http.Header, mutation string, input map[string]any) (member, error) {
-	body, err := json.Marshal(map[string]any{"query": contract.document(mutation), "variables": map[string]any{"input": input}})
-	if err != nil {
-		return nil, err
-	}
-	got, err := a.send(ctx, string(body), header)
-	if err != nil {
-		return nil, err
-	}
-	if got.Status != http.StatusOK || len(got.Errors) > 0 {
-		return nil, fmt.Errorf("status %d: %s", got.Status, got.Raw)
-	}
-	var result member
-	if err := json.Unmarshal(got.Data["result"], &result); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, got.Raw)
-	}
-	contract.saw(mutation, result.typename())
-	return result, nil
 }

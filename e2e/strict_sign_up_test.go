@@ -73,7 +73,8 @@ func TestStrictSignUp(t *testing.T) {
 			t.Parallel()
 			var want []string
 			for _, holder := range []string{"absent", "verified", "with the same password", "unverified, and not ours", "banned", "locked", "passwordless"} {
-				clerk := clerkemu.RunT(t, mode.options)
+				// Clerk's codes end before the handles do: that must not be told.
+				clerk := clerkemu.RunT(t, mode.options, func(o *clerkemu.Options) { o.CodeLife = 3 * time.Minute })
 				a := startAPI(t, clerk, append(mode.flags(clerk), "--sign-up-disclosure=strict")...)
 				var before clerkemu.User
 				if user := holders()[holder]; user != nil {
@@ -187,30 +188,5 @@ func TestStrictSignUpFailsAlike(t *testing.T) {
 			verify := map[string]any{"emailAddressId": started["emailAddressId"], "verificationId": started["verificationId"], "code": "000000"}
 			a.want(t, "InvalidCode", "verifyEmail", verify)
 		})
-	}
-}
-
-// TestStrictSignUpTakesAlikeLong holds that nobody's address is answered earlier than any other may be.
-func TestStrictSignUpTakesAlikeLong(t *testing.T) {
-	const floor = 300 * time.Millisecond
-	clerk := clerkemu.RunT(t)
-	seed(t, clerk, ada())
-	a := startAPI(t, clerk, "--sign-up-disclosure=strict", "--answer-floor="+floor.String())
-	for _, address := range []string{email, "absent@example.com"} {
-		timed := func(typename, mutation string, input map[string]any) member {
-			began := time.Now()
-			result := a.want(t, typename, mutation, input)
-			if took := time.Since(began); took < floor {
-				t.Errorf("%s: %s took %v", address, mutation, took)
-			}
-			return result
-		}
-		started := timed("VerificationRequired", "signUp", map[string]any{"email": address, "password": password})
-		verify := map[string]any{"emailAddressId": started["emailAddressId"], "verificationId": started["verificationId"], "code": "123456"}
-		if mail := clerk.Mail(address); len(mail) > 0 {
-			verify["code"] = wrong(mail[0].Code)
-		}
-		timed("InvalidCode", "verifyEmail", verify)
-		timed("VerificationSent", "resendVerification", map[string]any{"emailAddressId": started["emailAddressId"]})
 	}
 }

@@ -83,5 +83,6 @@ func (o *outage) recovered(ctx context.Context) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stats.Local = false
-	o.log.InfoContext(ctx, "rate limits are shared again", slog.Duration("outage", o.now().Sub(o.since)))
+	o.log.InfoContext(ctx, "rate limits are shared again", slog.Duration("outage", o.now().Sub(o.since)),
+		slog.Uint64("outages_so_far", o.stats.Outages), slog.Uint64("local_calls_so_far", o.stats.Calls))
 }

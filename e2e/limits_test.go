@@ -51,6 +51,8 @@ func TestDocumentLimits(t *testing.T) {
 		{"directives", `{ viewer { ` + repeat(15, "userId @include(if: true)") + `} }`, `{ viewer { ` + repeat(16, "userId @include(if: true)") + `} }`, "15 directives"},
 		{"directives of fragments", `{ ` + repeat(15, "... @skip(if: false) { __typename }") + `}`, `{ ` + repeat(16, "... @skip(if: false) { __typename }") + `}`, "15 directives"},
 		{"selections", doubling(6), doubling(8), "500 fields"},
+		{"cost", `{ passwordPolicy { ` + repeat(199, "minLength") + `} }`, `{ passwordPolicy { ` + repeat(200, "minLength") + `} }`, "too much"},
+		{"cost of what Clerk is asked for", `{ viewer { sessions { sessionId } } }`, `{ viewer { a: sessions { sessionId } b: sessions { sessionId } } }`, "too much"},
 		{"selections without end", doubling(4), doubling(80), "500 fields"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

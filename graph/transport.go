@@ -222,7 +222,6 @@ func (a answerer) refuse(status int, response *graphql.Response) {
 
 func (a answerer) write(status int, response any) {
 	a.w.Header().Set("Content-Type", a.media+"; charset=utf-8")
-	a.w.Header().Set("Cache-Control", "no-store")
 	a.w.WriteHeader(status)
 	// The client may be gone. What it asked for has happened all the same, and there is nobody left to tell.
 	_ = json.NewEncoder(a.w).Encode(response)

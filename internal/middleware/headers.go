@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// securityHeaders has browsers do with an answer what it is for, and nothing else: no guessing of types, no frames, no scripts. A page
+// securityHeaders has browsers do with an answer what it is for, and nothing else: no guessing of types, no copies, no frames, no scripts. A page
 // sets a Content-Security-Policy of its own.
 func securityHeaders(trusted []netip.Prefix) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
@@ -16,6 +16,7 @@ func securityHeaders(trusted []netip.Prefix) func(http.Handler) http.Handler {
 			header.Set("X-Content-Type-Options", "nosniff")
 			header.Set("X-Frame-Options", "DENY")
 			header.Set("Referrer-Policy", "no-referrer")
+			header.Set("Cache-Control", "no-store")
 			header.Set("Cross-Origin-Opener-Policy", "same-origin")
 			header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 			if overTLS(r, trusted) {

@@ -25,6 +25,9 @@ type audit struct {
 
 type auditKey struct{}
 
+// faultName is the outcome of a fault of ours.
+const faultName = "internal_server_error"
+
 // begin returns the context that a mutation runs in: bounded in time, and not ended by a client that goes away; and the audit of the
 // mutation, which has to be ended. flow names the mutation in the log.
 func (s *Service) begin(ctx context.Context, flow string, client Client) (context.Context, *audit) {
@@ -38,11 +41,15 @@ func (s *Service) inTime(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 }
 
-// end logs how the mutation ended, and ends its context.
+// end logs how the mutation ended, and ends its context. It has to be deferred itself: a panic, which it lets go on, is no success.
 func (a *audit) end(ctx context.Context, err *error) {
 	a.cancel()
+	fault := recover()
 	outcome := outcomeName(*err)
-	if a.decoy {
+	switch {
+	case fault != nil:
+		outcome = faultName
+	case a.decoy:
 		outcome = "decoy"
 	}
 	attrs := []slog.Attr{slog.String("event", a.flow+"."+outcome), slog.String("client_ip", a.client.IP)}
@@ -54,6 +61,9 @@ func (a *audit) end(ctx context.Context, err *error) {
 		}
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
+	if fault != nil {
+		panic(fault)
+	}
 }
 
 // about notes whose account the mutation is about. One that is nobody's, as it is in a decoy, is none.
@@ -118,6 +128,6 @@ func outcomeName(err error) string {
 	case errors.Is(err, ErrSessionNotFound):
 		return "session_not_found"
 	default:
-		return "internal_server_error"
+		return faultName
 	}
 }

@@ -10,8 +10,6 @@ import (
 const (
 	// paceSamples is how many of the latest durations a pace is learned from.
 	paceSamples = 256
-	// paceEvery is how many new ones it takes to learn it anew, and how many to learn it at all.
-	paceEvery = 32
 	// paceQuantile is the share of them that a pace is no shorter than. The rest takes longer than it is held back for, and can be told
 	// from others by that.
 	paceQuantile = 0.99
@@ -22,17 +20,18 @@ const (
 // pace is how long the answers of a class take that must not be told apart by the time that they take (rule 3). What an existing
 // account is answered needs calls to Clerk that an absent one does not, or longer ones: Clerk compares a password, or sends a mail. An
 // answer can't run ahead of its calls, so those that have none are held back, to the time that the real ones take, which is learned from
-// them. Each process learns for itself.
+// them. Each process learns for itself. No pace is shorter than a least time, lest it be learned while Clerk is quick and told by when it is not.
 type pace struct {
+	least time.Duration
+
 	mu      sync.Mutex
-	floor   time.Duration
+	learned time.Duration
 	samples []time.Duration // the latest, in a ring
 	next    int
-	unused  int // since floor was learned
 }
 
-// newPace returns a pace of floor, until it has learned better.
-func newPace(floor time.Duration) *pace { return &pace{floor: min(floor, maxPace)} }
+// newPace returns a pace of a least time, until it has learned that it takes longer.
+func newPace(least time.Duration) *pace { return &pace{least: min(least, maxPace)} }
 
 // hold waits until an answer that began to be made at a time may be given, or until ctx ends.
 func (p *pace) hold(ctx context.Context, began time.Time) {
@@ -47,7 +46,7 @@ func (p *pace) hold(ctx context.Context, began time.Time) {
 func (p *pace) current() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.floor
+	return max(p.least, p.learned)
 }
 
 // learn notes how long a real answer took to be made.
@@ -60,13 +59,6 @@ func (p *pace) learn(took time.Duration) {
 		p.samples[p.next] = took
 		p.next = (p.next + 1) % paceSamples
 	}
-	if len(p.samples) < paceEvery {
-		p.floor = min(max(p.floor, took), maxPace)
-	}
-	if p.unused++; p.unused < paceEvery {
-		return
-	}
-	p.unused = 0
 	sorted := slices.Sorted(slices.Values(p.samples))
-	p.floor = min(sorted[int(float64(len(sorted)-1)*paceQuantile+0.5)], maxPace)
+	p.learned = min(sorted[int(float64(len(sorted)-1)*paceQuantile+0.5)], maxPace)
 }

@@ -16,14 +16,26 @@ func TestPaceIsLearned(t *testing.T) {
 	if got := p.current(); got != 700*time.Millisecond {
 		t.Errorf("a longer answer than was thought makes it %v", got)
 	}
-	// Of 256, the two longest are beyond the quantile.
+	// Of 256, the three longest are beyond the quantile.
 	for i := range paceSamples {
-		p.learn(time.Duration(i) * time.Millisecond)
+		p.learn(time.Duration(1000+i) * time.Millisecond)
 	}
-	if got := p.current(); got < 250*time.Millisecond || got > 254*time.Millisecond {
-		t.Errorf("256 answers of 0 to 255 ms make it %v", got)
+	if got := p.current(); got != 1252*time.Millisecond {
+		t.Errorf("256 answers of 1000 to 1255 ms make it %v", got)
 	}
-	for range 2 * paceSamples {
+	for range paceSamples {
+		p.learn(10 * time.Millisecond)
+	}
+	if got := p.current(); got != 500*time.Millisecond {
+		t.Errorf("short answers make it %v", got)
+	}
+	for range 4 {
+		p.learn(time.Second)
+	}
+	if got := p.current(); got != time.Second {
+		t.Errorf("four long answers make it %v", got)
+	}
+	for range paceSamples {
 		p.learn(time.Hour)
 	}
 	if got := p.current(); got != maxPace {

@@ -63,7 +63,7 @@ type Flows struct {
 	Passwords
 	SessionCookies    bool          `env:"SESSION_COOKIES" help:"Keep session, refresh and device tokens in cookies of the browser, not in answers. Then only pages of the same origin, and of ALLOWED_ORIGINS, can run mutations."`
 	TicketLife        time.Duration `env:"TICKET_LIFE" default:"1m" help:"How long a ticket can be redeemed, from 10s to 10m."`
-	AnswerFloor       time.Duration `env:"ANSWER_FLOOR" default:"500ms" help:"How long an answer that must not tell whether an account exists takes at least, until the server has learned how long Clerk makes such answers take. At most 2s."`
+	AnswerFloor       time.Duration `env:"ANSWER_FLOOR" default:"500ms" help:"How long an answer that must not tell whether an account exists takes at least. If Clerk makes such answers take longer, the server learns that, up to 2s."`
 	SignUpDisclosure  string        `env:"SIGN_UP_DISCLOSURE" default:"open" help:"Whether signUp tells that an address has an account: open, which does, or strict, which answers as if a code were on its way."`
 	NewDeviceCheck    string        `env:"NEW_DEVICE_CHECK" default:"off" help:"What a sign-in with a password asks for on a new device, of accounts without a second factor: off or email_code."`
 	AuthorizedParties []string      `env:"AUTHORIZED_PARTIES" placeholder:"ORIGIN" help:"Origins that the azp of a session token may name. None: every origin."`

@@ -50,6 +50,7 @@ func newLimits(cfg config.Limits, log *slog.Logger) (limits *clerksvc.Limits, cl
 		SignInsPerIP:         budget(cfg.LimitSignInsPerIP),
 		SignInsPerIdentifier: budget(cfg.LimitSignInsPerAddress),
 		SignUpsPerIP:         budget(cfg.LimitSignUpsPerIP),
+		MailsPerIP:           budget(cfg.LimitMailsPerIP),
 		MailsPerAddress:      [2]ratelimit.Budget{budget(cfg.LimitMailPause), budget(cfg.LimitMailsPerAddress)},
 		Mails:                budget(cfg.LimitMails),
 		CodesPerHandle:       budget(cfg.LimitCodesPerHandle),

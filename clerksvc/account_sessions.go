@@ -37,7 +37,7 @@ func (s *Service) RefreshSession(ctx context.Context, client Client, token Refre
 
 	handle, err := s.openRefreshToken(token)
 	if err != nil {
-		return nil, err
+		return nil, s.limiter.stranger(ctx, client, err)
 	}
 	audit.about(handle.UserID)
 	if err := s.limiter.session(ctx, handle.SessionID); err != nil {
@@ -112,13 +112,13 @@ func (s *Service) SignOut(ctx context.Context, in SignOutInput) (sessionID strin
 		audit.about(handle.UserID)
 		return handle.SessionID, s.signOut(ctx, handle.SessionID)
 	case errors.Is(err, ErrSessionEnded) && !in.RefreshToken.Kept:
-		return "", nil
+		return "", s.limiter.stranger(ctx, in.Client, nil)
 	case !errors.Is(err, ErrSessionEnded) && in.RefreshToken.Token.Reveal() != "":
-		return "", err
+		return "", s.limiter.stranger(ctx, in.Client, err)
 	}
 	viewer, err := s.viewer(ctx, in.SessionToken)
 	if err != nil {
-		return "", err
+		return "", s.limiter.stranger(ctx, in.Client, err)
 	}
 	audit.about(viewer.UserID)
 	return viewer.SessionID, s.signOut(ctx, viewer.SessionID)
@@ -150,7 +150,7 @@ func (s *Service) SignOutEverywhere(ctx context.Context, client Client, sessionT
 	ctx, audit := s.begin(ctx, "sign_out_everywhere", client)
 	defer audit.end(ctx, &err)
 
-	viewer, sessions, err := s.viewerSessions(ctx, sessionToken)
+	viewer, sessions, err := s.viewerSessions(ctx, client, sessionToken)
 	if err != nil {
 		return 0, err
 	}
@@ -176,9 +176,9 @@ func (s *Service) RevokeSession(ctx context.Context, client Client, sessionToken
 	defer audit.end(ctx, &err)
 
 	if !idPattern.MatchString(sessionID) || !strings.HasPrefix(sessionID, "sess_") {
-		return invalidField("sessionId", FieldInvalidFormat)
+		return s.limiter.stranger(ctx, client, invalidField("sessionId", FieldInvalidFormat))
 	}
-	viewer, sessions, err := s.viewerSessions(ctx, sessionToken)
+	viewer, sessions, err := s.viewerSessions(ctx, client, sessionToken)
 	if err != nil {
 		return err
 	}
@@ -208,11 +208,11 @@ type SessionDevice struct {
 // Sessions returns the viewer's active sessions, the newest first. One call.
 //
 // Errors: ErrSessionTokenInvalid, *RateLimitedError, *UnavailableError.
-func (s *Service) Sessions(ctx context.Context, sessionToken secret.String) ([]AccountSession, error) {
+func (s *Service) Sessions(ctx context.Context, client Client, sessionToken secret.String) ([]AccountSession, error) {
 	ctx, cancel := s.inTime(ctx)
 	defer cancel()
 
-	_, living, err := s.viewerSessions(ctx, sessionToken)
+	_, living, err := s.viewerSessions(ctx, client, sessionToken)
 	if err != nil {
 		return nil, err
 	}
@@ -255,10 +255,10 @@ func text(s *string) string {
 
 // viewerSessions returns the viewer, and its sessions that live. One call, if Clerk remembers less than 500 sessions. A session
 // token outlives its session by a minute: one whose session is not among them is not valid any more.
-func (s *Service) viewerSessions(ctx context.Context, sessionToken secret.String) (*Viewer, []*clerk.Session, error) {
+func (s *Service) viewerSessions(ctx context.Context, client Client, sessionToken secret.String) (*Viewer, []*clerk.Session, error) {
 	viewer, err := s.viewer(ctx, sessionToken)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, s.limiter.stranger(ctx, client, err)
 	}
 	if err := s.limiter.session(ctx, viewer.SessionID); err != nil {
 		return nil, nil, err

@@ -67,7 +67,7 @@ func TestPendingSessionsLive(t *testing.T) {
 	pending, viewer := signIn(), signIn()
 	pendingID = pending.ID
 
-	sessions, err := service.Sessions(t.Context(), viewer.Token)
+	sessions, err := service.Sessions(t.Context(), clerksvc.Client{}, viewer.Token)
 	if err != nil || len(sessions) != 1 || sessions[0].ID != viewer.ID {
 		t.Errorf("sessions: %+v, %v", sessions, err)
 	}

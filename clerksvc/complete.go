@@ -101,7 +101,7 @@ func barred(u *User) error {
 	}
 }
 
-// signIn makes the session or the ticket, and makes the device known if more than a password was proved on it. Nothing is
+// signIn makes the session or the ticket, and makes the client known, and the device if more than a password was proved on it. Nothing is
 // checked here: it is called when every proof is there.
 func (s *Service) signIn(ctx context.Context, userID string, passwordUpdatedAt int64, p proof) (*SignedIn, error) {
 	signedIn := &SignedIn{UserID: userID}
@@ -124,5 +124,6 @@ func (s *Service) signIn(ctx context.Context, userID string, passwordUpdatedAt i
 	if err != nil {
 		return nil, err
 	}
+	s.limiter.know(ctx, p.client, p.identifier)
 	return signedIn, nil
 }

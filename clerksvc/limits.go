@@ -1,6 +1,7 @@
 package clerksvc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,15 +16,17 @@ import (
 // a request has, and whether or not an account exists (rule 3).
 type Limits struct {
 	Store ratelimit.Store
-	// Known has the keys of identifiers and IPs that a right password came from.
+	// Known has the identifiers and IPs that somebody signed in with.
 	Known ratelimit.Marks
-	// PerIP bounds all mutations of a client, without those of a session, which PerSession does: many people who are signed in can have
-	// one IP, and each of them needs a new session token every minute.
+	// PerIP bounds all mutations of a client, without those of a session that holds, which PerSession does: many people who are signed in
+	// can have one IP, and each of them needs a new session token every minute.
 	PerIP, PerSession ratelimit.Budget
-	// SignInsPerIP and SignInsPerIdentifier bound tries at passwords. An IP from which somebody signed in with an identifier has a budget
-	// of its own for it, so that who tries passwords elsewhere does not keep its owner out.
+	// SignInsPerIP and SignInsPerIdentifier bound tries at passwords. An IP from which somebody signed in with an identifier has budgets
+	// of its own for it, here and for its mails, so that others do not keep its owner out.
 	SignInsPerIP, SignInsPerIdentifier ratelimit.Budget
 	SignUpsPerIP                       ratelimit.Budget
+	// MailsPerIP bounds the mails that a client asks for, so that few clients can't spend Mails.
+	MailsPerIP ratelimit.Budget
 	// MailsPerAddress are the pause between two mails to an address, and how many there may be in a longer time. Mails bounds those to
 	// all addresses together.
 	MailsPerAddress [2]ratelimit.Budget
@@ -73,25 +76,12 @@ func (l *limiter) ip(client Client) string {
 	return l.pseudonyms.IP(addr)
 }
 
-func (l *limiter) perIP(client Client) ratelimit.Charge {
-	return ratelimit.Charge{Key: "any " + l.ip(client), Budget: l.PerIP}
-}
-
-// mails are the charges for a mail to an address.
-func (l *limiter) mails(identifier string) []ratelimit.Charge {
-	return []ratelimit.Charge{
-		{Key: "mail-pause " + identifier, Budget: l.MailsPerAddress[0]},
-		{Key: "mail " + identifier, Budget: l.MailsPerAddress[1]},
-		{Key: "mail", Budget: l.Mails},
-	}
-}
-
-// signUp charges for a sign-up and its mail, after any.
-func (l *limiter) signUp(ctx context.Context, client Client, identifier string) error {
+// client charges for a mutation, whatever it is. It comes first.
+func (l *limiter) client(ctx context.Context, client Client) error {
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, append(l.mails(identifier), ratelimit.Charge{Key: "sign-up " + l.ip(client), Budget: l.SignUpsPerIP})...)
+	return l.take(ctx, ratelimit.Charge{Key: "client " + l.ip(client), Budget: l.PerIP})
 }
 
 // signIn charges for a try at a password.
@@ -99,25 +89,18 @@ func (l *limiter) signIn(ctx context.Context, client Client, identifier string) 
 	if l == nil {
 		return nil
 	}
-	key := "sign-in " + identifier
-	known := l.knownKey(client, identifier)
-	if marked, err := l.Known.Marked(ctx, known); err == nil && marked {
-		key = known
-	}
-	return l.take(ctx, l.perIP(client),
+	return l.take(ctx,
 		ratelimit.Charge{Key: "sign-in " + l.ip(client), Budget: l.SignInsPerIP},
-		ratelimit.Charge{Key: key, Budget: l.SignInsPerIdentifier})
+		ratelimit.Charge{Key: "sign-in " + l.payer(ctx, client, identifier), Budget: l.SignInsPerIdentifier})
 }
 
-// know remembers that a right password came from a client. If it can't, the client has the budget of all others.
-func (l *limiter) know(ctx context.Context, client Client, identifier string) {
-	if l != nil {
-		_ = l.Known.Mark(ctx, l.knownKey(client, identifier))
+// signUp charges for a sign-up and its mail.
+func (l *limiter) signUp(ctx context.Context, client Client, identifier string) error {
+	if l == nil {
+		return nil
 	}
-}
-
-func (l *limiter) knownKey(client Client, identifier string) string {
-	return "known " + l.pseudonyms.Subject(identifier+l.ip(client))
+	return l.take(ctx, append(l.mails(ctx, client, identifier),
+		ratelimit.Charge{Key: "sign-up " + l.ip(client), Budget: l.SignUpsPerIP})...)
 }
 
 // mail charges for a mail to an address.
@@ -125,27 +108,42 @@ func (l *limiter) mail(ctx context.Context, client Client, identifier string) er
 	if l == nil {
 		return nil
 	}
-	return l.take(ctx, append(l.mails(identifier), l.perIP(client))...)
+	return l.take(ctx, l.mails(ctx, client, identifier)...)
 }
 
-// mailOf charges for a mail that comes of a mutation which was charged for already.
-func (l *limiter) mailOf(ctx context.Context, identifier string) error {
-	if l == nil {
-		return nil
+func (l *limiter) mails(ctx context.Context, client Client, identifier string) []ratelimit.Charge {
+	payer := l.payer(ctx, client, identifier)
+	return []ratelimit.Charge{
+		{Key: "mail-pause " + payer, Budget: l.MailsPerAddress[0]},
+		{Key: "mail " + payer, Budget: l.MailsPerAddress[1]},
+		{Key: "mail " + l.ip(client), Budget: l.MailsPerIP},
+		{Key: "mail", Budget: l.Mails},
 	}
-	return l.take(ctx, l.mails(identifier)...)
+}
+
+// payer returns who pays for what is done with an identifier: the identifier, for all clients together, or a client from which somebody signed
+// in with it, so that others can't keep it from its owner.
+func (l *limiter) payer(ctx context.Context, client Client, identifier string) string {
+	known := l.knownClient(client, identifier)
+	if marked, err := l.Known.Marked(ctx, known); err == nil && marked {
+		return known
+	}
+	return identifier
+}
+
+// know remembers that somebody signed in from a client. If it can't, the client has the budget of all others.
+func (l *limiter) know(ctx context.Context, client Client, identifier string) {
+	if l != nil {
+		_ = l.Known.Mark(ctx, l.knownClient(client, identifier))
+	}
+}
+
+func (l *limiter) knownClient(client Client, identifier string) string {
+	return l.pseudonyms.Subject(identifier + l.ip(client))
 }
 
 // code charges for a try at the code that goes with a handle.
-func (l *limiter) code(ctx context.Context, client Client, handle string) error {
-	if l == nil {
-		return nil
-	}
-	return l.take(ctx, l.perIP(client), l.tryAt(handle))
-}
-
-// codeOf charges for a try at the code that goes with a handle, after any.
-func (l *limiter) codeOf(ctx context.Context, handle string) error {
+func (l *limiter) code(ctx context.Context, handle string) error {
 	if l == nil {
 		return nil
 	}
@@ -156,8 +154,8 @@ func (l *limiter) tryAt(handle string) ratelimit.Charge {
 	return ratelimit.Charge{Key: "code " + l.pseudonyms.Subject(handle), Budget: l.CodesPerHandle}
 }
 
-// secondFactor charges for a try at the code of an unfinished sign-in, after any. It is by sign-in and by account, so that replicas count together what
-// attemptLimiter counts in one process.
+// secondFactor charges for a try at the code of an unfinished sign-in, by sign-in and by account. So replicas count together what attemptLimiter
+// counts in one process.
 func (l *limiter) secondFactor(ctx context.Context, signIn secondFactorHandle) error {
 	if l == nil {
 		return nil
@@ -187,10 +185,10 @@ func (l *limiter) session(ctx context.Context, id string) error {
 	return l.take(ctx, ratelimit.Charge{Key: "session " + l.pseudonyms.Subject(id), Budget: l.PerSession})
 }
 
-// any charges the client alone: for what has no budget of its own, and before work that a client must not have done at will.
-func (l *limiter) any(ctx context.Context, client Client) error {
+// stranger charges a client for a token that was refused, and returns why it was: a session that is none pays for nothing.
+func (l *limiter) stranger(ctx context.Context, client Client, refusal error) error {
 	if l == nil {
-		return nil
+		return refusal
 	}
-	return l.take(ctx, l.perIP(client))
+	return cmp.Or(l.client(ctx, client), refusal)
 }

@@ -20,6 +20,9 @@ func (s *Service) RequestPasswordReset(ctx context.Context, client Client, email
 	ctx, audit := s.begin(ctx, "request_password_reset", client)
 	defer audit.end(ctx, &err)
 
+	if err := s.limiter.client(ctx, client); err != nil {
+		return "", err
+	}
 	var f fields
 	email := f.email(emailAddress)
 	if err := f.err(); err != nil {
@@ -78,6 +81,9 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (sig
 	ctx, audit := s.begin(ctx, "reset_password", in.Client)
 	defer audit.end(ctx, &err)
 
+	if err := s.limiter.client(ctx, in.Client); err != nil {
+		return nil, err
+	}
 	var f fields
 	code := f.code("code", in.Code)
 	f.newPassword("newPassword", in.NewPassword)
@@ -90,13 +96,10 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (sig
 	}
 	audit.about(reset.UserID)
 	audit.identifier = reset.Identifier
-	if err := s.limiter.any(ctx, in.Client); err != nil {
-		return nil, err
-	}
 	if broken := s.policy.violations(in.NewPassword.Reveal()); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
 	}
-	if err := s.limiter.codeOf(ctx, in.SignInID); err != nil {
+	if err := s.limiter.code(ctx, in.SignInID); err != nil {
 		return nil, err
 	}
 	var account *User

@@ -122,7 +122,7 @@ func (w *world) revokeSession() {
 func (w *world) listSessions() {
 	tk, viewer := w.drawViewer()
 	w.mayFail(w.drawFault())
-	listed, err := w.service.Sessions(w.t.Context(), secret.New(tk.text))
+	listed, err := w.service.Sessions(w.t.Context(), clerksvc.Client{}, secret.New(tk.text))
 	w.ended(err, fmt.Sprintf("Sessions(%s)", tk.name), "NotSignedIn", "RateLimited", "ServiceUnavailable")
 	w.settle(claim{}, err == nil)
 	if err != nil {

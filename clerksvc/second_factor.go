@@ -74,6 +74,9 @@ func (s *Service) PrepareSecondFactor(
 	ctx, audit := s.begin(ctx, "prepare_second_factor", client)
 	defer audit.end(ctx, &err)
 
+	if err := s.limiter.client(ctx, client); err != nil {
+		return nil, err
+	}
 	var signIn secondFactorHandle
 	if err := s.open(purposeSecondFactor, "signInId", signInID, &signIn); err != nil {
 		return nil, err
@@ -126,6 +129,9 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 	ctx, audit := s.begin(ctx, "attempt_second_factor", in.Client)
 	defer audit.end(ctx, &err)
 
+	if err := s.limiter.client(ctx, in.Client); err != nil {
+		return nil, err
+	}
 	var f fields
 	code := f.secondFactorCode("code", in.Strategy, in.Code)
 	if err := f.err(); err != nil {
@@ -144,9 +150,6 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 		return nil, invalidField("signInId", FieldInvalidHandle)
 	}
 
-	if err := s.limiter.any(ctx, in.Client); err != nil {
-		return nil, err
-	}
 	if err := s.secondFactors.check(signIn); err != nil {
 		return nil, err
 	}

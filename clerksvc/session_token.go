@@ -31,7 +31,7 @@ func (s *Service) Viewer(ctx context.Context, client Client, token secret.String
 	defer audit.end(ctx, &err)
 
 	if viewer, err = s.viewer(ctx, token); err != nil {
-		return nil, err
+		return nil, s.limiter.stranger(ctx, client, err)
 	}
 	audit.about(viewer.UserID)
 	return viewer, nil

@@ -29,6 +29,9 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 	ctx, audit := s.begin(ctx, "sign_in", in.Client)
 	defer audit.end(ctx, &err)
 
+	if err := s.limiter.client(ctx, in.Client); err != nil {
+		return nil, err
+	}
 	var f fields
 	email := f.email(in.Email)
 	f.password("password", in.Password)
@@ -57,12 +60,11 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 		s.signInPace.hold(ctx, began)
 		return nil, s.alike(ctx, err, ErrInvalidCredentials)
 	}
-	s.limiter.know(ctx, in.Client, audit.identifier)
 	if err := barred(attempt.User); err != nil {
 		return nil, err
 	}
 	if !verified(attempt.Address) {
-		return nil, s.emailNotVerified(ctx, audit.identifier, attempt)
+		return nil, s.emailNotVerified(ctx, in.Client, audit.identifier, attempt)
 	}
 	return s.complete(ctx, attempt.User, proof{
 		client:         in.Client,
@@ -75,13 +77,13 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 
 // emailNotVerified mails a code to the address and returns the *EmailNotVerifiedError that carries it. A code that was
 // sent moments ago is still good, but Clerk does not tell its verification any more: then there is only a time to wait.
-func (s *Service) emailNotVerified(ctx context.Context, identifier string, attempt *SignInAttempt) error {
+func (s *Service) emailNotVerified(ctx context.Context, client Client, identifier string, attempt *SignInAttempt) error {
 	handle, err := s.sealEmailAddress(attempt.User, attempt.Address.ID, identifier)
 	if err != nil {
 		return err
 	}
 	var limited *RateLimitedError
-	if err := s.limiter.mailOf(ctx, identifier); errors.As(err, &limited) {
+	if err := s.limiter.mail(ctx, client, identifier); errors.As(err, &limited) {
 		return &EmailNotVerifiedError{EmailAddressID: handle, RetryAfter: limited.RetryAfter}
 	} else if err != nil {
 		return err

@@ -52,14 +52,14 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (started *Verifica
 	ctx, audit := s.begin(ctx, "sign_up", in.Client)
 	defer audit.end(ctx, &err)
 
+	if err := s.limiter.client(ctx, in.Client); err != nil {
+		return nil, err
+	}
 	checked, err := checkSignUp(in)
 	if err != nil {
 		return nil, err
 	}
 	audit.identifier = s.pseudonyms.Identifier(checked.email)
-	if err := s.limiter.any(ctx, in.Client); err != nil {
-		return nil, err
-	}
 	if broken := s.policy.violations(in.Password.Reveal(), checked.identifiers()...); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken}
 	}

@@ -41,6 +41,9 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (signedI
 	ctx, audit := s.begin(ctx, "verify_email", in.Client)
 	defer audit.end(ctx, &err)
 
+	if err := s.limiter.client(ctx, in.Client); err != nil {
+		return nil, err
+	}
 	var f fields
 	code := f.code("code", in.Code)
 	if err := f.err(); err != nil {
@@ -60,7 +63,7 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (signedI
 		return nil, invalidField("verificationId", FieldInvalidHandle)
 	}
 
-	if err := s.limiter.code(ctx, in.Client, in.VerificationID); err != nil {
+	if err := s.limiter.code(ctx, in.VerificationID); err != nil {
 		return nil, err
 	}
 	p := proof{
@@ -158,6 +161,9 @@ func (s *Service) ResendVerification(ctx context.Context, client Client, emailAd
 	ctx, audit := s.begin(ctx, "resend_verification", client)
 	defer audit.end(ctx, &err)
 
+	if err := s.limiter.client(ctx, client); err != nil {
+		return nil, err
+	}
 	var handle emailAddressHandle
 	if err := s.open(purposeEmailAddress, "emailAddressId", emailAddressID, &handle); err != nil {
 		return nil, err

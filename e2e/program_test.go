@@ -125,7 +125,7 @@ func startAPI(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
 func unlimited() []string {
 	var flags []string
 	for _, name := range []string{
-		"requests-per-ip", "requests-per-session", "sign-ins-per-ip", "sign-ins-per-address", "sign-ups-per-ip", "mail-pause", "mails-per-address", "mails", "codes-per-handle",
+		"requests-per-ip", "requests-per-session", "sign-ins-per-ip", "sign-ins-per-address", "sign-ups-per-ip", "mails-per-ip", "mail-pause", "mails-per-address", "mails", "codes-per-handle",
 	} {
 		flags = append(flags, "--limit-"+name+"=1000000/1s")
 	}

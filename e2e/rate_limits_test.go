@@ -74,6 +74,73 @@ func TestTriesAtPasswordsAreLimited(t *testing.T) {
 	}
 }
 
+// TestWhoIsKnown has a client known to an address once somebody has signed in from it, by whatever flow, and not before.
+func TestWhoIsKnown(t *testing.T) {
+	const home, elsewhere = "198.51.100.1", "203.0.113.1"
+	guess := map[string]any{"email": email, "password": "not the password"}
+	right := map[string]any{"email": email, "password": password}
+	// known reports whether a client has a budget beside that of the address, which is spent.
+	known := func(t *testing.T, a *api, ip string) bool {
+		t.Helper()
+		for range 5 {
+			a.from(t, elsewhere, "signIn", guess)
+		}
+		return a.from(t, ip, "signIn", guess).typename() == "InvalidCredentials"
+	}
+	for name, row := range map[string]struct {
+		known bool
+		do    func(t *testing.T, clerk *clerkemu.Server, a *api)
+	}{
+		"signIn": {true, func(t *testing.T, clerk *clerkemu.Server, a *api) {
+			seed(t, clerk, ada())
+			a.from(t, home, "signIn", right)
+		}},
+		"verifyEmail": {true, func(t *testing.T, clerk *clerkemu.Server, a *api) {
+			a.from(t, home, "verifyEmail", a.signUp(t, clerk, email, password))
+		}},
+		"resetPassword": {true, func(t *testing.T, clerk *clerkemu.Server, a *api) {
+			seed(t, clerk, ada())
+			a.from(t, home, "resetPassword", a.reset(t, clerk, email, newPassword))
+		}},
+		"attemptSecondFactor": {true, func(t *testing.T, clerk *clerkemu.Server, a *api) {
+			seed(t, clerk, withTOTP())
+			half := a.from(t, home, "signIn", right)
+			a.from(t, home, "attemptSecondFactor", attempt(half["signInId"], "TOTP", totpCode(t, clerk, email)))
+		}},
+		"the password without the second factor": {false, func(t *testing.T, clerk *clerkemu.Server, a *api) {
+			seed(t, clerk, withTOTP())
+			a.from(t, home, "signIn", right)
+		}},
+		"an unfinished sign-up of somebody else": {false, func(t *testing.T, clerk *clerkemu.Server, a *api) {
+			mine := map[string]any{"email": email, "password": "chosen by an attacker"}
+			a.from(t, home, "signUp", mine)
+			a.from(t, home, "signIn", mine)
+			a.from(t, "192.0.2.1", "verifyEmail", a.signUp(t, clerk, email, password))
+		}},
+		"an account of one's own": {false, func(t *testing.T, clerk *clerkemu.Server, a *api) {
+			seed(t, clerk, ada())
+			seed(t, clerk, clerkemu.UserSeed{EmailAddress: "eve@example.com", Password: password})
+			a.from(t, home, "signIn", map[string]any{"email": "eve@example.com", "password": password})
+		}},
+		"the account, barred": {false, func(t *testing.T, clerk *clerkemu.Server, a *api) {
+			banned := ada()
+			banned.Banned = true
+			seed(t, clerk, banned)
+			a.from(t, home, "signIn", right)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clerk := clerkemu.RunT(t)
+			a := limited(t, clerk, "--limit-sign-ins-per-address=5/1h")
+			row.do(t, clerk, a)
+			if got := known(t, a, home); got != row.known {
+				t.Errorf("known: %t", got)
+			}
+		})
+	}
+}
+
 // TestLimitsPerClient has the budgets of an IP address, and of a /64 of IPv6.
 func TestLimitsPerClient(t *testing.T) {
 	for name, row := range map[string]struct {
@@ -85,6 +152,15 @@ func TestLimitsPerClient(t *testing.T) {
 		}},
 		"sign-ins": {"--limit-sign-ins-per-ip=3/1h", "signIn", func(i int) map[string]any {
 			return map[string]any{"email": fmt.Sprintf("nobody%d@example.com", i), "password": password}
+		}},
+		"mails": {"--limit-mails-per-ip=3/1h", "requestPasswordReset", func(i int) map[string]any {
+			return map[string]any{"email": fmt.Sprintf("nobody%d@example.com", i)}
+		}},
+		"invalid input": {"--limit-requests-per-ip=3/1h", "verifyEmail", func(int) map[string]any {
+			return map[string]any{"emailAddressId": "none", "verificationId": "none", "code": "none"}
+		}},
+		"tokens that are none": {"--limit-requests-per-ip=3/1h", "refreshSession", func(int) map[string]any {
+			return map[string]any{"refreshToken": "no refresh token"}
 		}},
 		"sign-ups": {"--limit-sign-ups-per-ip=3/1h", "signUp", func(i int) map[string]any {
 			return map[string]any{"email": fmt.Sprintf("new%d@example.com", i), "password": password}
@@ -170,6 +246,18 @@ func TestAMailboxHasOneBudget(t *testing.T) {
 	if got := a.from(t, ip, "prepareSecondFactor", map[string]any{"signInId": newDevice["signInId"], "strategy": "EMAIL_CODE"}); got.typename() != "RateLimited" {
 		t.Errorf("prepareSecondFactor: %v", got)
 	}
+}
+
+// TestAnOwnerGetsMail although somebody else spends the budget of the address.
+func TestAnOwnerGetsMail(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	seed(t, clerk, ada())
+	a := limited(t, clerk, "--limit-mails-per-address=2/1h")
+	const home = "198.51.100.1"
+	a.from(t, home, "signIn", map[string]any{"email": email, "password": password})
+	reset := map[string]any{"email": email}
+	a.spend(t, 2, "203.0.113.1", "requestPasswordReset", reset)
+	a.spend(t, 2, home, "requestPasswordReset", reset)
 }
 
 // TestAMutationIsChargedOnce however many budgets it takes from; and the judging of passwords, which takes time, is not free.

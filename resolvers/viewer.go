@@ -27,7 +27,7 @@ func (q query) Viewer(ctx context.Context) (*model.Viewer, error) {
 // Sessions resolves Viewer.sessions.
 func (v viewer) Sessions(ctx context.Context, obj *model.Viewer) ([]model.Session, error) {
 	token, _ := sessionToken(ctx)
-	sessions, err := v.service.Sessions(ctx, token)
+	sessions, err := v.service.Sessions(ctx, client(ctx), token)
 	if err != nil {
 		return nil, viewerError(err)
 	}

@@ -122,7 +122,7 @@ func serve(clerkURL, secretKey string) (stop func(), err error) {
 	program := exec.Command(binary, "serve", "--addr="+apiAddr, "--log-level=error", "--session-mode=ticket",
 		"--clerk-api-url="+clerkURL+"/v1", "--clerk-secret-key="+secretKey, "--handle-keys="+handleKey,
 		"--limit-requests-per-ip="+unlimited, "--limit-sign-ins-per-ip="+unlimited, "--limit-sign-ins-per-address="+unlimited,
-		"--limit-sign-ups-per-ip="+unlimited, "--sign-up-disclosure=strict", "--limit-mail-pause="+unlimited, "--limit-mails-per-address="+unlimited, "--limit-mails="+unlimited)
+		"--limit-sign-ups-per-ip="+unlimited, "--limit-mails-per-ip="+unlimited, "--sign-up-disclosure=strict", "--limit-mail-pause="+unlimited, "--limit-mails-per-address="+unlimited, "--limit-mails="+unlimited)
 	program.Stderr = os.Stderr
 	if err := program.Start(); err != nil {
 		return nil, err

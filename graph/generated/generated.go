@@ -1312,7 +1312,7 @@ type Mutation {
 
   """
   Finishes a sign-in that was answered ` + "`" + `SecondFactorRequired` + "`" + `. A ` + "`" + `signInId` + "`" + ` gives one session, and is used up after
-  five wrong codes. After ten wrong codes in ten minutes, the account has to wait.
+  five wrong codes. After ten to twenty wrong codes in ten minutes, the account has to wait.
   """
   attemptSecondFactor(
     "The unfinished sign-in, and the code for one of its steps."

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"clerkql/internal/secret"
 )
 
@@ -27,6 +29,15 @@ func (b *Budget) UnmarshalText(text []byte) error {
 	return nil
 }
 
+func (l Limits) problems() error {
+	if url := l.RedisURL.Reveal(); url != "" {
+		if _, err := redis.ParseURL(url); err != nil { // which can repeat the URL
+			return errors.New("REDIS_URL (--redis-url) must be like redis://user:password@host:6379/0")
+		}
+	}
+	return nil
+}
+
 // Bounds of a budget.
 const (
 	maxBudget     = 1_000_000
@@ -41,6 +52,7 @@ type Limits struct {
 	LimitSignInsPerIP       Budget        `name:"limit-sign-ins-per-ip" env:"LIMIT_SIGN_INS_PER_IP" default:"30/1m" placeholder:"BUDGET" help:"Tries at signIn of one IP address."`
 	LimitSignInsPerAddress  Budget        `name:"limit-sign-ins-per-address" env:"LIMIT_SIGN_INS_PER_ADDRESS" default:"10/15m" placeholder:"BUDGET" help:"Tries at signIn with one e-mail address. An IP address that it signed in from before has a budget of its own."`
 	LimitSignUpsPerIP       Budget        `name:"limit-sign-ups-per-ip" env:"LIMIT_SIGN_UPS_PER_IP" default:"10/1h" placeholder:"BUDGET" help:"Sign-ups of one IP address."`
+	LimitMailsPerIP         Budget        `name:"limit-mails-per-ip" env:"LIMIT_MAILS_PER_IP" default:"20/1h" placeholder:"BUDGET" help:"Mails that one IP address asks for, to whom it may be."`
 	LimitMailPause          Budget        `name:"limit-mail-pause" env:"LIMIT_MAIL_PAUSE" default:"1/30s" placeholder:"BUDGET" help:"Mails to one address, in a short time."`
 	LimitMailsPerAddress    Budget        `name:"limit-mails-per-address" env:"LIMIT_MAILS_PER_ADDRESS" default:"5/1h" placeholder:"BUDGET" help:"Mails to one address, in a long time."`
 	LimitMails              Budget        `name:"limit-mails" env:"LIMIT_MAILS" default:"1000/1h" placeholder:"BUDGET" help:"Mails to all addresses together."`

@@ -52,6 +52,7 @@ func TestFlagsAndEnvironment(t *testing.T) {
 		{"LIMIT_SIGN_INS_PER_IP", "--limit-sign-ins-per-ip", "3/1m", "4/1m"},
 		{"LIMIT_SIGN_INS_PER_ADDRESS", "--limit-sign-ins-per-address", "5/1m", "6/1m"},
 		{"LIMIT_SIGN_UPS_PER_IP", "--limit-sign-ups-per-ip", "7/1m", "8/1m"},
+		{"LIMIT_MAILS_PER_IP", "--limit-mails-per-ip", "1/1m", "2/1m"},
 		{"LIMIT_MAIL_PAUSE", "--limit-mail-pause", "9/1m", "10/1m"},
 		{"LIMIT_MAILS_PER_ADDRESS", "--limit-mails-per-address", "11/1m", "12/1m"},
 		{"LIMIT_MAILS", "--limit-mails", "13/1m", "14/1m"},

@@ -19,7 +19,7 @@ import (
 
 func (d Dev) problems() error {
 	return errors.Join(
-		d.HTTP.problems(), d.Log.problems(), d.Flows.problems(),
+		d.HTTP.problems(), d.Log.problems(), d.Flows.problems(), d.Limits.problems(),
 		checkAddr("EMULATOR_ADDR (--emulator-addr)", d.EmulatorAddr, true),
 		d.fit(d.EmulatorProduction), d.cookiesFit(d.EmulatorProduction),
 		d.noProductionKey.problems(),
@@ -116,7 +116,7 @@ func (f Flows) problems() error {
 
 func (s Serve) problems() error {
 	problems := []error{
-		s.HTTP.problems(), s.Log.problems(), s.Flows.problems(), s.Clerk.problems(),
+		s.HTTP.problems(), s.Log.problems(), s.Flows.problems(), s.Limits.problems(), s.Clerk.problems(),
 		s.fitTo(s.Clerk), s.cookiesFit(isProductionKey(s.ClerkSecretKey)),
 	}
 	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }

@@ -3,7 +3,7 @@
 //
 // The flows decide everything: what is checked, in which order, and what may be told to whom. They know nothing of
 // GraphQL or HTTP servers. What a later step must know travels in a sealed handle (see internal/seal), so that any process
-// can go on where another stopped; each keeps nothing but a count of wrong codes. And they hold these rules, whatever
+// can go on where another stopped; each keeps nothing but how often things were done, and how long they took. And they hold these rules, whatever
 // Clerk answers:
 //
 //  1. No session without every proof: a verified address, the right password or reset code, and the second factor where
@@ -117,7 +117,7 @@ type Service struct {
 	ticketLife    time.Duration
 
 	// How long the answers take that must not tell whether an account exists.
-	signInPace, requestResetPace, resetPace, signUpPace, verifyPace, resendPace *pace
+	signInPace, requestResetPace, resetPace, signUpPace, signUpAgainPace, verifyPace, resendPace *pace
 
 	strictSignUp, checkNewDevices bool
 }
@@ -151,6 +151,7 @@ func New(cfg Config) (*Service, error) {
 		requestResetPace: newPace(cfg.AnswerFloor),
 		resetPace:        newPace(cfg.AnswerFloor),
 		signUpPace:       newPace(cfg.AnswerFloor),
+		signUpAgainPace:  newPace(cfg.AnswerFloor),
 		verifyPace:       newPace(cfg.AnswerFloor),
 		resendPace:       newPace(cfg.AnswerFloor),
 		strictSignUp:     cfg.StrictSignUp,

@@ -63,6 +63,10 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 	if err := barred(attempt.User); err != nil {
 		return nil, err
 	}
+	if s.strictSignUp && abandoned(attempt.User) { // that there is one tells that the address was free
+		s.signInPace.hold(ctx, began)
+		return nil, ErrInvalidCredentials
+	}
 	if !verified(attempt.Address) {
 		return nil, s.emailNotVerified(ctx, in.Client, audit.identifier, attempt)
 	}

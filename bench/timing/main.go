@@ -1,9 +1,10 @@
 // Command timing measures how well an attacker can tell from the time of one answer whether an account exists. It starts an embedded
 // Clerk behind a latency of 20 to 120 ms for each call, runs `clerkql serve` in front of it, and sends signIn with a wrong password,
-// requestPasswordReset, and signUp where it is strict, for addresses that exist and for some that do not, by turns, from several clients.
+// requestPasswordReset, and signUp where it is strict, for addresses of several classes, by turns, from several clients. The server knows no time
+// but what it learns in a warm-up.
 //
-// It prints, for each mutation, the quantiles of both classes and the AUC: the probability that of two answers, one of each class, the
-// longer one is that of an account that exists. 0.5 is as good as guessing, 1 is certainty.
+// It prints, for each mutation and class, the quantiles and the AUC: the probability that of two answers, one of an account that exists and
+// one of this class, the longer one is that of the former. 0.5 is as good as guessing, 0 and 1 are certainty.
 //
 //	go run ./bench/timing [-samples 1000]
 package main
@@ -62,9 +63,12 @@ func run(samples int, out io.Writer) error {
 		return err
 	}
 	defer clerk.Close()
-	for i := range accounts {
-		if _, err := clerk.SeedUser(clerkemu.UserSeed{EmailAddress: address("existing", i), Password: "difference engine"}); err != nil {
-			return err
+	for class, user := range users() {
+		for i := range accounts {
+			user.EmailAddress = address(class, i)
+			if _, err := clerk.SeedUser(user); err != nil {
+				return err
+			}
 		}
 	}
 	far := httptest.NewServer(faraway(clerk.URL()))
@@ -77,16 +81,36 @@ func run(samples int, out io.Writer) error {
 
 	fmt.Fprintf(out, "%d answers of each class, Clerk 20 to 120 ms away\n", samples)
 	for _, mutation := range []string{"signIn", "requestPasswordReset", "signUp"} {
-		learned := "existing" // the class whose answers the server learns from
-		if mutation == "signUp" {
-			learned = "absent"
+		classes := classesOf(mutation)
+		measure(mutation, classes, warmUp)
+		took := measure(mutation, classes, samples)
+		existing := took["existing"]
+		fmt.Fprintln(out, mutation)
+		for _, class := range classes[1:] {
+			fmt.Fprintf(out, "  %-12s AUC %.3f   %s\n", class, auc(existing, took[class]), quantiles(took[class]))
 		}
-		measure(mutation, []string{learned}, warmUp)
-		took := measure(mutation, []string{"existing", "absent"}, samples)
-		existing, absent := took["existing"], took["absent"]
-		fmt.Fprintf(out, "%-21s AUC %.3f   existing %s   absent %s\n", mutation, auc(existing, absent), quantiles(existing), quantiles(absent))
+		fmt.Fprintf(out, "  %-12s             %s\n", "existing", quantiles(existing))
 	}
 	return nil
+}
+
+// users are the accounts of the classes that have some.
+func users() map[string]clerkemu.UserSeed {
+	return map[string]clerkemu.UserSeed{
+		"existing":     {Password: "difference engine"},
+		"unverified":   {Password: "difference engine", Reserved: true},
+		"banned":       {Password: "difference engine", Banned: true},
+		"passwordless": {},
+	}
+}
+
+// classesOf returns the classes of addresses that a mutation must not tell apart. A sign-up also must not tell an address that is new from
+// one that somebody has begun to sign up with.
+func classesOf(mutation string) []string {
+	if mutation == "signUp" {
+		return []string{"existing", "absent", "unfinished"}
+	}
+	return []string{"existing", "absent", "unverified", "banned", "passwordless"}
 }
 
 // faraway returns a way to Clerk that takes its time: 10 to 60 ms there and as much back, and more where Clerk hashes a password.
@@ -122,7 +146,7 @@ func serve(clerkURL, secretKey string) (stop func(), err error) {
 	program := exec.Command(binary, "serve", "--addr="+apiAddr, "--log-level=error", "--session-mode=ticket",
 		"--clerk-api-url="+clerkURL+"/v1", "--clerk-secret-key="+secretKey, "--handle-keys="+handleKey,
 		"--limit-requests-per-ip="+unlimited, "--limit-sign-ins-per-ip="+unlimited, "--limit-sign-ins-per-address="+unlimited,
-		"--limit-sign-ups-per-ip="+unlimited, "--limit-mails-per-ip="+unlimited, "--sign-up-disclosure=strict", "--limit-mail-pause="+unlimited, "--limit-mails-per-address="+unlimited, "--limit-mails="+unlimited)
+		"--limit-sign-ups-per-ip="+unlimited, "--limit-mails-per-ip="+unlimited, "--sign-up-disclosure=strict", "--answer-floor=0s", "--limit-mail-pause="+unlimited, "--limit-mails-per-address="+unlimited, "--limit-mails="+unlimited)
 	program.Stderr = os.Stderr
 	if err := program.Start(); err != nil {
 		return nil, err
@@ -155,14 +179,9 @@ func measure(mutation string, classes []string, samples int) map[string][]time.D
 	for range clients {
 		all.Go(func() {
 			for class := range jobs {
+				email := prepare(mutation, class)
 				began := time.Now()
-				email := address(class, rand.IntN(accounts))
-				if mutation == "signUp" && class == "absent" {
-					email = address("new", rand.Int()) // once signed up, it is absent no more
-				}
-				if err := ask(mutation, email); err != nil {
-					panic(err)
-				}
+				ask(mutation, email, "not the password")
 				mu.Lock()
 				took[class] = append(took[class], time.Since(began))
 				mu.Unlock()
@@ -179,14 +198,30 @@ func measure(mutation string, classes []string, samples int) map[string][]time.D
 	return took
 }
 
-// ask sends one mutation, and fails unless it is answered as it is to be.
-func ask(mutation, email string) error {
-	input, want := map[string]string{"email": email}, "PasswordResetSent"
-	switch mutation {
-	case "signIn":
-		input["password"], want = "not the password", "InvalidCredentials"
-	case "signUp":
-		input["password"], want = "analytical engine", "VerificationRequired"
+// prepare returns an address of a class. Those that a sign-up changes are new each time.
+func prepare(mutation, class string) string {
+	if mutation != "signUp" || class == "existing" {
+		return address(class, rand.IntN(accounts))
+	}
+	email := address(class, rand.Int())
+	if class == "unfinished" {
+		ask("signUp", email, "of an earlier sign-up")
+	}
+	return email
+}
+
+// ask sends one mutation. That it is not answered as it is to be ends the program.
+func ask(mutation, email, password string) {
+	want := map[string]string{"signIn": "InvalidCredentials", "signUp": "VerificationRequired", "requestPasswordReset": "PasswordResetSent"}[mutation]
+	if err := send(mutation, email, password, want); err != nil {
+		panic(err)
+	}
+}
+
+func send(mutation, email, password, want string) error {
+	input := map[string]string{"email": email}
+	if mutation != "requestPasswordReset" {
+		input["password"] = password
 	}
 	kind := strings.ToUpper(mutation[:1]) + mutation[1:] + "Input"
 	body, err := json.Marshal(map[string]any{

@@ -1254,7 +1254,8 @@ type Mutation {
   code; with another password it starts over, and the handles of the earlier attempt stop working.
 
   A server whose sign-up is strict does not tell that an address has an account. It answers ` + "`" + `VerificationRequired` + "`" + ` then too, and
-  mails nothing. Tell users on the page for the code to sign in if they have an account and no code comes.
+  mails nothing. Tell users on the page for the code to sign in if they have an account and no code comes. Nor does ` + "`" + `signIn` + "`" + ` tell
+  of an unfinished sign-up there: to go on with one, sign up again with the same password.
   """
   signUp(
     "Who signs up."

@@ -18,7 +18,10 @@ import (
 )
 
 // dev is a running `clerkql dev`, by what it printed.
-type dev struct{ banner, url, mailbox, mutation string }
+type dev struct {
+	banner, url, mailbox, mutation string
+	log                            *logBuffer
+}
 
 // startDev runs `clerkql dev` on free ports.
 func startDev(t *testing.T, flags ...string) dev {
@@ -41,7 +44,7 @@ func startDev(t *testing.T, flags ...string) dev {
 	banner := regexp.MustCompile(`(?s)Playground\s+(http\S+)/\n.*Mailbox\s+(http\S+)/mailbox\n.*(mutation \{.*\n  \})\n.*Backup code`)
 	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if found := banner.FindStringSubmatch(stdout.String()); found != nil {
-			return dev{stdout.String(), found[1], found[2], found[3]}
+			return dev{stdout.String(), found[1], found[2], found[3], &stderr}
 		}
 	}
 	t.Fatalf("dev does not serve within 15 seconds:\n%s\n%s", &stdout, &stderr)
@@ -81,7 +84,7 @@ func TestWalkthrough(t *testing.T) {
 			}
 			out, err := walk.CombinedOutput()
 			if err != nil || !strings.Contains(string(out), mode.success) {
-				t.Errorf("the walk-through ended with %v:\n%s", err, out)
+				t.Errorf("the walk-through ended with %v:\n%s\n%s", err, out, dev.log)
 			}
 		})
 	}

@@ -64,11 +64,12 @@ func TestStrictSignUpTakesAlikeLong(t *testing.T) {
 			}
 			return result
 		}
-		started := timed("VerificationRequired", "signUp", map[string]any{"email": address, "password": password})
+		started := timed("VerificationRequired", "signUp", map[string]any{"email": address, "password": strictPassword})
 		verify := map[string]any{"emailAddressId": started["emailAddressId"], "verificationId": started["verificationId"], "code": "123456"}
 		if mail := clerk.Mail(address); len(mail) > 0 {
 			verify["code"] = wrong(mail[0].Code)
 		}
+		timed("InvalidCredentials", "signIn", map[string]any{"email": address, "password": strictPassword})
 		timed("InvalidCode", "verifyEmail", verify)
 		timed("VerificationSent", "resendVerification", map[string]any{"emailAddressId": started["emailAddressId"]})
 	}
@@ -86,15 +87,16 @@ func TestTimeIsLearned(t *testing.T) {
 		return a.do(t, mutation, input), time.Since(began)
 	}
 	// real runs a mutation that has to wait for an operation, and decoy one that has not.
+	wait := slow
 	real := func(mutation, operation string, input map[string]any) member {
-		inject(t, clerk, clerkemu.Fault{Operation: operation, Kind: clerkemu.FaultLatency, Latency: slow, Times: 1})
+		inject(t, clerk, clerkemu.Fault{Operation: operation, Kind: clerkemu.FaultLatency, Latency: wait, Times: 1})
 		defer clerk.ClearFaults()
 		result, _ := timed(mutation, input)
 		return result
 	}
 	decoy := func(mutation string, input map[string]any) member {
 		result, took := timed(mutation, input)
-		if took < slow {
+		if took < wait {
 			t.Errorf("%s took %v", mutation, took)
 		}
 		return result
@@ -117,9 +119,10 @@ func TestTimeIsLearned(t *testing.T) {
 	started := real("signUp", "PrepareEmailAddressVerification", map[string]any{"email": fresh, "password": password})
 	taken := decoy("signUp", map[string]any{"email": email, "password": newPassword})
 	// To replace a sign-up takes longer, and whoever signs up twice can have that.
-	clerk.ResetCalls()
+	wait = 2 * slow
 	real("signUp", "DeleteUser", map[string]any{"email": fresh, "password": newPassword})
 	decoy("signUp", map[string]any{"email": email, "password": "not the password"})
+	wait = slow
 	started = a.want(t, "VerificationRequired", "signUp", map[string]any{"email": fresh, "password": newPassword})
 	real("verifyEmail", "AttemptEmailAddressVerification", with(started, wrong(code(t, clerk, fresh))))
 	decoy("verifyEmail", with(taken, "123456"))

@@ -17,7 +17,7 @@ func TestAPanicIsNoSuccess(t *testing.T) {
 			t.Errorf("panic %v, after\n%s", fault, &log)
 		}
 	}()
-	func() (err error) {
+	_ = func() (err error) {
 		ctx, audit := s.begin(t.Context(), "sign_in", Client{})
 		defer audit.end(ctx, &err)
 		panic("a fault")

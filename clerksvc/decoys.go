@@ -30,24 +30,9 @@ func nobodysReset(identifier string) passwordResetHandle {
 	}
 }
 
-// nobodysSignUp returns what a sign-up of a user who does not exist is answered.
-func (s *Service) nobodysSignUp(identifier string, createdAt time.Time) (*VerificationRequired, error) {
-	account, emailAddressID := &User{}, nobodysID("idn_")
-	account.ID = nobodysID("user_")
-	sent, err := s.nobodysVerification(emailAddressID, createdAt)
-	if err != nil {
-		return nil, err
-	}
-	handle, err := s.sealEmailAddress(account, emailAddressID, identifier)
-	if err != nil {
-		return nil, err
-	}
-	return &VerificationRequired{EmailAddressID: handle, SentVerification: *sent}, nil
-}
-
 // nobodysVerification returns a code that was not sent.
-func (s *Service) nobodysVerification(emailAddressID string, createdAt time.Time) (*SentVerification, error) {
-	sent, err := s.sealVerification(emailAddressID, nobodysID("ver_"), createdAt, s.now().Add(codeLife))
+func (s *Service) nobodysVerification(emailAddressID string) (*SentVerification, error) {
+	sent, err := s.sealVerification(emailAddressID, nobodysID("ver_"), time.Time{}, s.now().Add(codeLife))
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ type Limits struct {
 	// MailsPerIP bounds the mails that a client asks for, so that few clients can't spend Mails.
 	MailsPerIP ratelimit.Budget
 	// MailsPerAddress are the pause between two mails to an address, and how many there may be in a longer time. Mails bounds those to
-	// all addresses together.
+	// all addresses together, and once more those that known clients ask for.
 	MailsPerAddress [2]ratelimit.Budget
 	Mails           ratelimit.Budget
 	// CodesPerHandle bounds tries at the code that goes with a handle.
@@ -112,12 +112,16 @@ func (l *limiter) mail(ctx context.Context, client Client, identifier string) er
 }
 
 func (l *limiter) mails(ctx context.Context, client Client, identifier string) []ratelimit.Charge {
-	payer := l.payer(ctx, client, identifier)
+	payer, all := l.payer(ctx, client, identifier), "mail"
+	if payer != identifier {
+		all = "mail known" // or whoever has many clients could spend it for all owners
+	}
 	return []ratelimit.Charge{
-		{Key: "mail-pause " + payer, Budget: l.MailsPerAddress[0]},
+		// The pause is Clerk's too, which knows no clients.
+		{Key: "mail-pause " + identifier, Budget: l.MailsPerAddress[0]},
 		{Key: "mail " + payer, Budget: l.MailsPerAddress[1]},
 		{Key: "mail " + l.ip(client), Budget: l.MailsPerIP},
-		{Key: "mail", Budget: l.Mails},
+		{Key: all, Budget: l.Mails},
 	}
 }
 

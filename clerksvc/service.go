@@ -87,8 +87,8 @@ type Config struct {
 	// TicketLife is how long a ticket can be redeemed, to the second; 0 is a minute. A ticket passes every check at Clerk, so it should
 	// live just long enough to get there.
 	TicketLife time.Duration
-	// AnswerFloor is how long an answer that must not tell whether an account exists takes at least, until it is learned how long such
-	// answers take. At most 2 seconds.
+	// AnswerFloor is how long an answer that must not tell whether an account exists takes at least. Where Clerk makes
+	// such answers take longer, that is learned. At most 2 seconds.
 	AnswerFloor time.Duration
 	// Limits is how often things may be done; nil is as often as Clerk lets them.
 	Limits *Limits
@@ -117,7 +117,9 @@ type Service struct {
 	ticketLife    time.Duration
 
 	// How long the answers take that must not tell whether an account exists.
-	signInPace, requestResetPace, resetPace, signUpPace, signUpAgainPace, verifyPace, resendPace *pace
+	signInPace, requestResetPace, resetPace, verifyPace, resendPace *pace
+
+	signUpPaces []*pace // by signUpPath
 
 	strictSignUp, checkNewDevices bool
 }
@@ -150,8 +152,7 @@ func New(cfg Config) (*Service, error) {
 		signInPace:       newPace(cfg.AnswerFloor),
 		requestResetPace: newPace(cfg.AnswerFloor),
 		resetPace:        newPace(cfg.AnswerFloor),
-		signUpPace:       newPace(cfg.AnswerFloor),
-		signUpAgainPace:  newPace(cfg.AnswerFloor),
+		signUpPaces:      newPaces(signUpPaths, cfg.AnswerFloor),
 		verifyPace:       newPace(cfg.AnswerFloor),
 		resendPace:       newPace(cfg.AnswerFloor),
 		strictSignUp:     cfg.StrictSignUp,

@@ -27,8 +27,7 @@ type VerificationRequired struct {
 	UserID         string
 	EmailAddressID string
 	SentVerification
-	// again: there was a sign-up before, which was gone on with or replaced.
-	again bool
+	path signUpPath
 }
 
 // signUpRounds bounds how often SignUp begins anew when others sign up with the same address at the same time.
@@ -74,30 +73,6 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (started *Verifica
 	return s.signUp(ctx, audit, checked)
 }
 
-// strictlySignUp is signUp, except that it does not tell whether the address is somebody's.
-func (s *Service) strictlySignUp(ctx context.Context, audit *audit, in signUp) (*VerificationRequired, error) {
-	began, createdAt := time.Now(), s.now()
-	defer s.signUpPace.hold(ctx, began)
-	defer s.signUpAgainPace.hold(ctx, began)
-	started, err := s.signUp(ctx, audit, in)
-	switch {
-	case errors.Is(err, ErrEmailTaken):
-		audit.decoy = true
-		return s.nobodysSignUp(audit.identifier, createdAt)
-	case err != nil:
-		return nil, err
-	}
-	// A sign-up that is gone on with or replaced takes more calls, and comes too seldom to be learned from among the others. But
-	// whoever asks can bring it about, by signing up twice.
-	learner := s.signUpPace
-	if started.again {
-		learner = s.signUpAgainPace
-	}
-	learner.learn(time.Since(began))
-	started.UserID = ""
-	return started, nil
-}
-
 // signUp does what SignUp does with an input that has been checked.
 func (s *Service) signUp(ctx context.Context, audit *audit, in signUp) (*VerificationRequired, error) {
 	account, err := s.claim(ctx, in)
@@ -121,7 +96,7 @@ func (s *Service) signUp(ctx context.Context, audit *audit, in signUp) (*Verific
 		return nil, err
 	}
 	return &VerificationRequired{
-		UserID: account.ID, EmailAddressID: handle, SentVerification: *sent, again: account.again,
+		UserID: account.ID, EmailAddressID: handle, SentVerification: *sent, path: account.path,
 	}, nil
 }
 
@@ -144,7 +119,7 @@ func checkSignUp(in SignUpInput) (signUp, error) {
 type claimed struct {
 	*User
 	createdAt time.Time // or earlier; zero if it was there before
-	again     bool      // there was a sign-up before
+	path      signUpPath
 }
 
 // claim returns the unverified user that this sign-up goes on with. With ErrEmailTaken, the user is whose address it is.
@@ -153,7 +128,10 @@ func (s *Service) claim(ctx context.Context, in signUp) (claimed, error) {
 		createdAt := s.now()
 		account, err := s.api.CreateUser(ctx, in.params())
 		if err == nil {
-			return claimed{account, createdAt, round > 1}, nil
+			if round > 1 {
+				return claimed{account, createdAt, signUpReplaced}, nil
+			}
+			return claimed{account, createdAt, signUpNew}, nil
 		}
 		if !mayExist(err) {
 			return claimed{}, err
@@ -180,8 +158,7 @@ func (s *Service) claim(ctx context.Context, in signUp) (claimed, error) {
 		passwordErr := s.api.VerifyPassword(ctx, existing.ID, in.password)
 		switch {
 		case passwordErr == nil:
-			account, err = s.rename(ctx, existing, in)
-			return claimed{User: account, again: true}, err
+			return s.goOn(ctx, existing, in)
 		case hasCode(passwordErr, "resource_not_found"): // somebody else has replaced it
 			continue
 		case !hasCode(passwordErr, "incorrect_password"):
@@ -220,15 +197,16 @@ func (s *Service) discard(ctx context.Context, userID string) error {
 	return err
 }
 
-// rename gives the user of a sign-up that is gone on with the names that were entered last.
-func (s *Service) rename(ctx context.Context, account *User, in signUp) (*User, error) {
+// goOn gives the user of a sign-up that is gone on with the names that were entered last.
+func (s *Service) goOn(ctx context.Context, account *User, in signUp) (claimed, error) {
 	if same(account.FirstName, in.firstName) && same(account.LastName, in.lastName) {
-		return account, nil
+		return claimed{User: account, path: signUpGoesOn}, nil
 	}
-	return s.api.UpdateUser(ctx, account.ID, &user.UpdateParams{
+	renamed, err := s.api.UpdateUser(ctx, account.ID, &user.UpdateParams{
 		FirstName: clerk.String(in.firstName),
 		LastName:  clerk.String(in.lastName),
 	})
+	return claimed{User: renamed, path: signUpRenamed}, err
 }
 
 func same(stored *string, entered string) bool {

@@ -258,6 +258,22 @@ func TestAnOwnerGetsMail(t *testing.T) {
 	reset := map[string]any{"email": email}
 	a.spend(t, 2, "203.0.113.1", "requestPasswordReset", reset)
 	a.spend(t, 2, home, "requestPasswordReset", reset)
+
+	// Nor is the budget of all spent for those who are known.
+	a = limited(t, clerk, "--limit-mails=2/1h")
+	a.from(t, home, "signIn", map[string]any{"email": email, "password": password})
+	a.spend(t, 2, "203.0.113.1", "requestPasswordReset", map[string]any{"email": "absent@example.com"})
+	if got := a.from(t, home, "requestPasswordReset", reset); got.typename() != "PasswordResetSent" {
+		t.Errorf("when others have spent the mails of all: %v", got)
+	}
+
+	// Clerk's pause between two codes is for all. It is told, and not answered with a handle that is good for nothing.
+	a = limited(t, clerk, "--limit-mail-pause=1/30s")
+	a.from(t, home, "signIn", map[string]any{"email": email, "password": password})
+	a.spend(t, 1, "203.0.113.1", "requestPasswordReset", reset)
+	if got := a.from(t, home, "requestPasswordReset", reset); got.typename() != "RateLimited" {
+		t.Errorf("in Clerk's pause: %v", got)
+	}
 }
 
 // TestAMutationIsChargedOnce however many budgets it takes from; and the judging of passwords, which takes time, is not free.

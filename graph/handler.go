@@ -3,7 +3,6 @@
 package graph
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 
@@ -15,10 +14,8 @@ import (
 )
 
 const (
-	// queryCacheSize is how many parsed documents are kept, and maxCachedBytes how long they may be. Together they bound the memory that anybody can
-	// fill, to about 20 MB.
-	queryCacheSize = 1000
-	maxCachedBytes = 8 << 10
+	// queryCacheSize is how many parsed documents are kept. Anybody can fill it, and one of 1000 tokens takes 230 KB.
+	queryCacheSize = 100
 	// parserTokenLimit bounds a document. The largest that the schema has a use for takes about 300 tokens; the
 	// introspection query of common tools about 400.
 	parserTokenLimit = 1000
@@ -26,18 +23,6 @@ const (
 	// asks for every field of every member costs about 70.
 	complexityLimit = 200
 )
-
-// smallDocuments caches parsed documents that are not long.
-type smallDocuments struct {
-	graphql.Cache[*ast.QueryDocument]
-}
-
-// Add implements [graphql.Cache].
-func (c smallDocuments) Add(ctx context.Context, text string, document *ast.QueryDocument) {
-	if len(text) <= maxCachedBytes {
-		c.Cache.Add(ctx, text, document)
-	}
-}
 
 // Options are the settings of a Handler.
 type Options struct {
@@ -65,7 +50,7 @@ func NewHandler(schema graphql.ExecutableSchema, opts Options) (http.Handler, er
 	}
 	server := handler.New(schema)
 	server.AddTransport(transport)
-	server.SetQueryCache(smallDocuments{lru.New[*ast.QueryDocument](queryCacheSize)})
+	server.SetQueryCache(lru.New[*ast.QueryDocument](queryCacheSize))
 	server.SetParserTokenLimit(parserTokenLimit)
 	server.Use(limits{mutations: opts.MaxMutations})
 	server.Use(extension.FixedComplexityLimit(complexityLimit))

@@ -50,7 +50,7 @@ type emailAddressHandle struct {
 type verificationHandle struct {
 	EmailAddressID string `json:"a"`
 	VerificationID string `json:"v"`
-	// FreshUntil is set, in Unix seconds, in the first code to an account that was created in the same step. Until then
+	// FreshUntil is set, in Unix seconds, in the first code to an account that was created in the same step, unless sign-ups are strict. Until then
 	// Clerk sends no other code to the address, so nothing but this one can have verified it.
 	FreshUntil int64 `json:"f,omitempty"`
 }

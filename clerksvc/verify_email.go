@@ -31,7 +31,8 @@ type VerifyEmailInput struct {
 //
 // An address that is verified already gives no session: the code would then be a sign-in by mail alone, past a password
 // that may have changed since and past a second factor (rule 1). The user is therefore looked at first. Session mode
-// spares the look while the account is fresh: see verificationHandle.FreshUntil.
+// spares the look while the account is fresh: see verificationHandle.FreshUntil. With StrictSignUp it does not, and a code that is not accepted is
+// answered as a decoy's.
 //
 // A password that an administrator has set meanwhile is not the one that the handles prove.
 //

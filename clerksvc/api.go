@@ -1,6 +1,7 @@
 package clerksvc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,11 @@ func newHTTPClient(timeout time.Duration) *http.Client {
 type boundedTransport struct{ http.RoundTripper }
 
 func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.RoundTripper.RoundTrip(req)
+	sized, err := withLength(req)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := t.RoundTripper.RoundTrip(sized)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +89,23 @@ func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = boundedBody{io.LimitReader(resp.Body, maxResponseBytes), resp.Body}
 	return resp, nil
+}
+
+// withLength returns the request with a body whose length is known, which the SDK does not tell, so that it would be sent in chunks. It can be
+// sent again, too: net/http does so where nothing of a request was written to a connection that had died.
+func withLength(req *http.Request) (*http.Request, error) {
+	if req.Body == nil || req.ContentLength > 0 {
+		return req, nil
+	}
+	body, err := io.ReadAll(req.Body) // as long as what we made of bounded input
+	if err != nil {
+		return nil, errors.Join(err, req.Body.Close())
+	}
+	sized := req.Clone(req.Context())
+	sized.ContentLength = int64(len(body))
+	sized.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	sized.Body, _ = sized.GetBody()
+	return sized, req.Body.Close()
 }
 
 // foreignAnswer is an answer that did not come from Clerk's API.

@@ -33,15 +33,6 @@ type pace struct {
 // newPace returns a pace of a least time, until it has learned that it takes longer.
 func newPace(least time.Duration) *pace { return &pace{least: min(least, maxPace)} }
 
-// newPaces returns so many.
-func newPaces(count signUpPath, least time.Duration) []*pace {
-	paces := make([]*pace, count)
-	for i := range paces {
-		paces[i] = newPace(least)
-	}
-	return paces
-}
-
 // hold waits until an answer that began to be made at a time may be given, or until ctx ends.
 func (p *pace) hold(ctx context.Context, began time.Time) {
 	wait := time.NewTimer(p.current() - time.Since(began))

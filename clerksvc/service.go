@@ -152,7 +152,7 @@ func New(cfg Config) (*Service, error) {
 		signInPace:       newPace(cfg.AnswerFloor),
 		requestResetPace: newPace(cfg.AnswerFloor),
 		resetPace:        newPace(cfg.AnswerFloor),
-		signUpPaces:      newPaces(signUpPaths, cfg.AnswerFloor),
+		signUpPaces:      newSignUpPaces(cfg.AnswerFloor),
 		verifyPace:       newPace(cfg.AnswerFloor),
 		resendPace:       newPace(cfg.AnswerFloor),
 		strictSignUp:     cfg.StrictSignUp,

@@ -37,6 +37,14 @@ const (
 	signUpPaths
 )
 
+func newSignUpPaces(least time.Duration) []*pace {
+	paces := make([]*pace, signUpPaths)
+	for path := range paces {
+		paces[path] = newPace(least)
+	}
+	return paces
+}
+
 // nobodysSignUp returns what a sign-up of a user who does not exist is answered.
 func (s *Service) nobodysSignUp(identifier string) (*VerificationRequired, error) {
 	account, emailAddressID := &User{}, nobodysID("idn_")

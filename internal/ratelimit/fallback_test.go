@@ -226,21 +226,7 @@ func TestRedisIsKilledAndRestarted(t *testing.T) {
 		})
 	}
 	time.Sleep(1500 * time.Millisecond)
-	server.Kill()
-	killed := time.Now()
-	time.Sleep(2500 * time.Millisecond)
-	if !f.Stats().Local {
-		t.Error("nobody noticed that Redis is gone")
-	}
-	restarted := time.Now()
-	server.Restart()
-	for f.Stats().Local {
-		if time.Since(restarted) > 10*time.Second {
-			t.Fatal("still local, 10 seconds after Redis is back")
-		}
-		time.Sleep(time.Millisecond)
-	}
-	recovered := time.Now()
+	killed, restarted, recovered := outage(t, f, server)
 	time.Sleep(time.Second)
 	close(stop)
 	wg.Wait()

@@ -18,3 +18,24 @@ func connect(t testing.TB, server *redistest.Server, timeout time.Duration) *rat
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
+
+// outage has a Redis killed, away for a while, and restarted with nothing in it, and waits until f shares it again. It returns when it was killed, when it
+// was restarted, and when it was shared.
+func outage(t *testing.T, f *ratelimit.Fallback, server *redistest.Server) (killed, restarted, shared time.Time) {
+	t.Helper()
+	server.Kill()
+	killed = time.Now()
+	time.Sleep(2500 * time.Millisecond)
+	if !f.Stats().Local {
+		t.Error("nobody noticed that Redis is gone")
+	}
+	restarted = time.Now()
+	server.Restart()
+	for f.Stats().Local {
+		if time.Since(restarted) > 10*time.Second {
+			t.Fatal("still local, 10 seconds after Redis is back")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return killed, restarted, time.Now()
+}

@@ -13,10 +13,9 @@ import (
 
 // CreateEmailAddress adds an address to a user. Spec: CreateEmailAddress, POST /email_addresses. Not idempotent.
 func (a *API) CreateEmailAddress(ctx context.Context, params *emailaddress.CreateParams) (*clerk.EmailAddress, error) {
-	addresses := emailaddress.Client{Backend: a.backend}
-	address, err := addresses.Create(ctx, params)
-	if err != nil {
-		return nil, callError("CreateEmailAddress", err)
+	address := &clerk.EmailAddress{}
+	if err := a.call(ctx, "CreateEmailAddress", http.MethodPost, "/email_addresses", params, address); err != nil {
+		return nil, err
 	}
 	return address, nil
 }
@@ -26,10 +25,9 @@ func (a *API) GetEmailAddress(ctx context.Context, id string) (*clerk.EmailAddre
 	if err := checkID("GetEmailAddress", id); err != nil {
 		return nil, err
 	}
-	addresses := emailaddress.Client{Backend: a.backend}
-	address, err := addresses.Get(ctx, id)
-	if err != nil {
-		return nil, callError("GetEmailAddress", err)
+	address := &clerk.EmailAddress{}
+	if err := a.call(ctx, "GetEmailAddress", http.MethodGet, "/email_addresses/"+id, nil, address); err != nil {
+		return nil, err
 	}
 	return address, nil
 }
@@ -40,10 +38,9 @@ func (a *API) UpdateEmailAddress(ctx context.Context, id string, params *emailad
 	if err := checkID("UpdateEmailAddress", id); err != nil {
 		return nil, err
 	}
-	addresses := emailaddress.Client{Backend: a.backend}
-	address, err := addresses.Update(ctx, id, params)
-	if err != nil {
-		return nil, callError("UpdateEmailAddress", err)
+	address := &clerk.EmailAddress{}
+	if err := a.call(ctx, "UpdateEmailAddress", http.MethodPatch, "/email_addresses/"+id, params, address); err != nil {
+		return nil, err
 	}
 	return address, nil
 }
@@ -54,9 +51,7 @@ func (a *API) DeleteEmailAddress(ctx context.Context, id string) error {
 	if err := checkID("DeleteEmailAddress", id); err != nil {
 		return err
 	}
-	addresses := emailaddress.Client{Backend: a.backend}
-	_, err := addresses.Delete(ctx, id)
-	return callError("DeleteEmailAddress", err)
+	return a.call(ctx, "DeleteEmailAddress", http.MethodDelete, "/email_addresses/"+id, nil, &clerk.DeletedResource{})
 }
 
 // Statuses of a [Verification].

@@ -15,10 +15,9 @@ import (
 // CreateSession signs a user in. Clerk has it for development instances only and refuses it elsewhere with
 // request_invalid_for_environment. Spec: createSession, POST /sessions. Not idempotent.
 func (a *API) CreateSession(ctx context.Context, userID string) (*clerk.Session, error) {
-	sessions := session.Client{Backend: a.backend}
-	created, err := sessions.Create(ctx, &session.CreateParams{UserID: userID})
-	if err != nil {
-		return nil, callError("createSession", err)
+	created := &clerk.Session{}
+	if err := a.call(ctx, "createSession", http.MethodPost, "/sessions", &session.CreateParams{UserID: userID}, created); err != nil {
+		return nil, err
 	}
 	return created, nil
 }
@@ -28,10 +27,9 @@ func (a *API) GetSession(ctx context.Context, id string) (*clerk.Session, error)
 	if err := checkID("GetSession", id); err != nil {
 		return nil, err
 	}
-	sessions := session.Client{Backend: a.backend}
-	found, err := sessions.Get(ctx, id)
-	if err != nil {
-		return nil, callError("GetSession", err)
+	found := &clerk.Session{}
+	if err := a.call(ctx, "GetSession", http.MethodGet, "/sessions/"+id, nil, found); err != nil {
+		return nil, err
 	}
 	return found, nil
 }
@@ -43,14 +41,13 @@ const maxSessionPages = 10
 // pending sessions.) One call for each 500, the most that Clerk answers at once, and at most ten. Spec: GetSessionList, GET /sessions.
 func (a *API) ListSessions(ctx context.Context, userID string) ([]*clerk.Session, error) {
 	const pageSize = 500
-	sessions := session.Client{Backend: a.backend}
 	var all []*clerk.Session
 	for page := range int64(maxSessionPages) {
 		params := &session.ListParams{UserID: clerk.String(userID)}
 		params.Limit, params.Offset = clerk.Int64(pageSize), clerk.Int64(page*pageSize)
-		list, err := sessions.List(ctx, params)
-		if err != nil {
-			return nil, callError("GetSessionList", err)
+		list := &clerk.SessionList{}
+		if err := a.call(ctx, "GetSessionList", http.MethodGet, "/sessions?paginated=true", params, list); err != nil {
+			return nil, err
 		}
 		all = append(all, list.Sessions...)
 		if len(list.Sessions) < pageSize {
@@ -72,10 +69,9 @@ func (a *API) RevokeSession(ctx context.Context, id string) (*clerk.Session, err
 	if err := checkID("RevokeSession", id); err != nil {
 		return nil, err
 	}
-	sessions := session.Client{Backend: a.backend}
-	revoked, err := sessions.Revoke(ctx, &session.RevokeParams{ID: id})
-	if err != nil {
-		return nil, callError("RevokeSession", err)
+	revoked := &clerk.Session{}
+	if err := a.call(ctx, "RevokeSession", http.MethodPost, "/sessions/"+id+"/revoke", nil, revoked); err != nil {
+		return nil, err
 	}
 	return revoked, nil
 }
@@ -86,10 +82,10 @@ func (a *API) CreateSessionToken(ctx context.Context, id string) (secret.String,
 	if err := checkID("CreateSessionToken", id); err != nil {
 		return secret.String{}, err
 	}
-	sessions := session.Client{Backend: a.backend}
-	token, err := sessions.CreateToken(ctx, &session.CreateTokenParams{ID: id})
-	if err != nil {
-		return secret.String{}, callError("CreateSessionToken", err)
+	token := &clerk.SessionToken{}
+	params := &session.CreateTokenParams{}
+	if err := a.call(ctx, "CreateSessionToken", http.MethodPost, "/sessions/"+id+"/tokens", params, token); err != nil {
+		return secret.String{}, err
 	}
 	return secret.New(token.JWT), nil
 }
@@ -106,13 +102,13 @@ type SignInToken struct {
 // check, once. Mint it after every proof and never before. life is rounded to seconds; Clerk's own default would
 // be 30 days. Spec: CreateSignInToken, POST /sign_in_tokens. Not idempotent.
 func (a *API) CreateSignInToken(ctx context.Context, userID string, life time.Duration) (*SignInToken, error) {
-	tokens := signintoken.Client{Backend: a.backend}
-	created, err := tokens.Create(ctx, &signintoken.CreateParams{
+	created := &clerk.SignInToken{}
+	params := &signintoken.CreateParams{
 		UserID:           clerk.String(userID),
 		ExpiresInSeconds: clerk.Int64(int64(life / time.Second)),
-	})
-	if err != nil {
-		return nil, callError("CreateSignInToken", err)
+	}
+	if err := a.call(ctx, "CreateSignInToken", http.MethodPost, "/sign_in_tokens", params, created); err != nil {
+		return nil, err
 	}
 	if created.ID == "" || created.Token == "" {
 		return nil, &ClerkError{Operation: "CreateSignInToken", Status: http.StatusOK, cause: errUnreadable}
@@ -126,7 +122,5 @@ func (a *API) RevokeSignInToken(ctx context.Context, id string) error {
 	if err := checkID("RevokeSignInToken", id); err != nil {
 		return err
 	}
-	tokens := signintoken.Client{Backend: a.backend}
-	_, err := tokens.Revoke(ctx, id)
-	return callError("RevokeSignInToken", err)
+	return a.call(ctx, "RevokeSignInToken", http.MethodPost, "/sign_in_tokens/"+id+"/revoke", nil, &clerk.SignInToken{})
 }

@@ -13,11 +13,35 @@ import (
 	"clerkql/internal/secret"
 )
 
-// User is Clerk's user (schema User) with a field that the SDK does not know.
+// User is the part of Clerk's user (schema User) that the flows read. A user object takes kilobytes, of which the SDK's clerk.User
+// reads all: metadata, images, linked accounts.
 type User struct {
-	clerk.User
-	// Deprovisioned: a directory took the account away, and it may not sign in.
+	clerk.APIResource
+	ID                    string                `json:"id"`
+	Username              *string               `json:"username"`
+	FirstName             *string               `json:"first_name"`
+	LastName              *string               `json:"last_name"`
+	EmailAddresses        []*clerk.EmailAddress `json:"email_addresses"`
+	ExternalID            *string               `json:"external_id"`
+	PasswordLastUpdatedAt *int64                `json:"password_last_updated_at"` // in Unix milliseconds
+	LastSignInAt          *int64                `json:"last_sign_in_at"`          // in Unix milliseconds
+	PrivateMetadata       json.RawMessage       `json:"private_metadata"`
+
+	TwoFactorEnabled  bool `json:"two_factor_enabled"`
+	TOTPEnabled       bool `json:"totp_enabled"`
+	BackupCodeEnabled bool `json:"backup_code_enabled"`
+
+	Banned                  bool   `json:"banned"`
+	Locked                  bool   `json:"locked"`
+	LockoutExpiresInSeconds *int64 `json:"lockout_expires_in_seconds"`
+	// Deprovisioned: a directory took the account away, and it may not sign in. The SDK does not know it.
 	Deprovisioned bool `json:"deprovisioned"`
+
+	// What else a user can be known by is counted and not read.
+	PhoneNumbers     []struct{} `json:"phone_numbers"`
+	Web3Wallets      []struct{} `json:"web3_wallets"`
+	ExternalAccounts []struct{} `json:"external_accounts"`
+	SAMLAccounts     []struct{} `json:"saml_accounts"`
 }
 
 // Address returns the user's e-mail address that reads like this one, letter case aside, or nil.
@@ -100,13 +124,14 @@ func (a *API) FindUserByEmailAddress(ctx context.Context, emailAddress string) (
 		return nil, err
 	}
 	var candidate *User
-	for i := range found.users {
-		address := found.users[i].Address(emailAddress)
+	for i := range found {
+		user := &found[i]
+		address := user.Address(emailAddress)
 		if verified(address) {
-			return &found.users[i], nil
+			return user, nil
 		}
-		if address != nil && (address.Reserved || candidate == nil && found.users[i].hasOneIdentifier()) {
-			candidate = &found.users[i]
+		if address != nil && (address.Reserved || candidate == nil && user.hasOneIdentifier()) {
+			candidate = user
 		}
 	}
 	return candidate, nil
@@ -122,13 +147,11 @@ func (q *userQuery) ToQuery() url.Values {
 	return url.Values{"email_address": {q.EmailAddress}, "limit": {"500"}}
 }
 
-type userList struct {
-	clerk.APIResource
-	users []User
-}
+// userList is what GetUserList answers: a bare array.
+type userList []User
 
-// UnmarshalJSON implements [json.Unmarshaler]: the answer is a bare array.
-func (l *userList) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &l.users) }
+// Read implements [clerk.ResponseReader].
+func (*userList) Read(*clerk.APIResponse) {}
 
 // UpdateUser changes a user's attributes. Spec: UpdateUser, PATCH /users/{user_id}.
 func (a *API) UpdateUser(ctx context.Context, id string, params *user.UpdateParams) (*User, error) {
@@ -161,9 +184,7 @@ func (a *API) DeleteUser(ctx context.Context, id string) error {
 	if err := checkID("DeleteUser", id); err != nil {
 		return err
 	}
-	users := user.Client{Backend: a.backend}
-	_, err := users.Delete(ctx, id)
-	return callError("DeleteUser", err)
+	return a.call(ctx, "DeleteUser", http.MethodDelete, "/users/"+id, nil, &clerk.DeletedResource{})
 }
 
 // VerifyPassword returns nil if the password is the user's. A wrong one is the code incorrect_password, a user
@@ -173,10 +194,10 @@ func (a *API) VerifyPassword(ctx context.Context, id string, password secret.Str
 	if err := checkID("VerifyPassword", id); err != nil {
 		return err
 	}
-	users := user.Client{Backend: a.backend}
-	answer, err := users.VerifyPassword(ctx, &user.VerifyPasswordParams{UserID: id, Password: password.Reveal()})
-	if err != nil {
-		return callError("VerifyPassword", err)
+	answer := &user.VerifyPasswordResponse{}
+	params := &user.VerifyPasswordParams{Password: password.Reveal()}
+	if err := a.call(ctx, "VerifyPassword", http.MethodPost, "/users/"+id+"/verify_password", params, answer); err != nil {
+		return err
 	}
 	if !answer.Verified {
 		return &ClerkError{Operation: "VerifyPassword", Status: http.StatusOK, cause: errUnreadable}

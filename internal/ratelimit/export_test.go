@@ -28,10 +28,17 @@ const (
 )
 
 // FakeClock has the script read the time from keys, so that tests can tell to the microsecond what it does.
-func (r *Redis) FakeClock(t testing.TB) {
+func (r *Redis) FakeClock(t testing.TB) { r.script = fakeClock(t, takeScript) }
+
+// FakeClock has the scripts read the time from keys.
+func (q *RedisQuota) FakeClock(t testing.TB) {
+	q.take, q.setBack = fakeClock(t, quotaTakeScript), fakeClock(t, quotaPauseScript)
+}
+
+func fakeClock(t testing.TB, script string) *redis.Script {
 	const clock = "redis.call('TIME')"
-	if strings.Count(takeScript, clock) != 1 {
+	if strings.Count(script, clock) != 1 {
 		t.Fatalf("the script does not read the clock with one %s", clock)
 	}
-	r.script = redis.NewScript(strings.Replace(takeScript, clock, "redis.call('MGET', '"+ClockSeconds+"', '"+ClockMicros+"')", 1))
+	return redis.NewScript(strings.Replace(script, clock, "redis.call('MGET', '"+ClockSeconds+"', '"+ClockMicros+"')", 1))
 }

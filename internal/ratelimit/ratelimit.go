@@ -8,7 +8,8 @@
 //   - Redis: shared among replicas, in one round trip.
 //   - Fallback: a shared store while it answers, and a local one while it does not.
 //
-// Marks remember that something happened, so that who did it once can be told from others, and there are the same three of them.
+// Marks remember that something happened, so that who did it once can be told from others. A Quota shares out what somebody else lets all of
+// us do together. There are the same three of each.
 //
 // Keys should be pseudonyms (internal/pseudonym): who reads the memory of the process or that of Redis must see neither an address nor an IP.
 //

@@ -1,0 +1,158 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Quota shares out the calls that somebody else lets us make in a time, so that they are spent on what matters most and none is made in
+// vain. Where a Budget bounds what a client does to us, a Quota bounds what all of us together do to Clerk. It is safe for concurrent use.
+//
+// The calls of the last period are counted in tenths of it, so at most 98 % of the limit are given in any period, however they are spread. (A
+// bucket that refills would have to be small, or slow, to promise that.) While less than a share of them is used, calls are given as they are
+// asked for; beyond it, each tenth gives no more than its even part, so that a flood is spread over the period, and ends when it ends.
+type Quota interface {
+	// Take takes calls, or says how long to wait at least. A store that is somewhere else also returns an error if it could not be asked.
+	Take(ctx context.Context, calls int, class Class) (Grant, error)
+	// Return gives back calls of a grant that were not made.
+	Return(ctx context.Context, grant Grant, calls int) error
+	// Pause gives no calls for a time, of at most a minute: whoever counts them says that there were too many.
+	Pause(ctx context.Context, wait time.Duration) error
+}
+
+// Class is how much calls matter.
+type Class int
+
+const (
+	// Deferrable calls are given up to a quarter of the limit at once; beyond it, half of what each tenth so far would have given evenly, if nobody
+	// else took it.
+	Deferrable Class = iota
+	// Essential calls are given up to half of the limit at once; beyond it, what each tenth gives evenly.
+	Essential
+	// Committed calls belong to something that has begun. They are always given, and counted.
+	Committed
+)
+
+// Grant is what came of a Take.
+type Grant struct {
+	// OK: they may be made. Otherwise RetryAfter is how long to wait at least.
+	OK         bool
+	RetryAfter time.Duration
+
+	slot int64 // the tenth that they are counted in
+}
+
+const (
+	// tenths is how many tenths are counted: those of a whole period, and the one that has begun.
+	tenths = 11
+	// usedPercent is how much of the limit is given. The rest is for calls that reach Clerk later, or earlier, than they were counted.
+	usedPercent = 98
+	// maxPause bounds a Pause.
+	maxPause = time.Minute
+)
+
+// quotaRules says what is given of a limit.
+type quotaRules struct {
+	most  int           // calls in any period
+	tenth time.Duration // of a period
+}
+
+func newQuotaRules(limit Budget) (quotaRules, error) {
+	rules := quotaRules{most: limit.Count * usedPercent / 100, tenth: limit.Per / (tenths - 1)}
+	if err := limit.Validate(); err != nil {
+		return rules, err
+	}
+	if rules.most < tenths || rules.tenth < time.Millisecond {
+		return rules, fmt.Errorf("ratelimit: can't share out %d calls in %v", limit.Count, limit.Per)
+	}
+	return rules, nil
+}
+
+// gives reports whether a class gets calls when so many are used of the last period, and of the tenth that began some time ago. quota_take.lua
+// says the same.
+func (r quotaRules) gives(calls int, class Class, used, current int, elapsed time.Duration) bool {
+	used, current = used+calls, current+calls
+	switch {
+	case class == Committed:
+		return true
+	case used > r.most:
+		return false
+	case class == Essential:
+		return used <= r.most/2 || current <= r.most/tenths
+	default:
+		return used <= r.most/4 || time.Duration(2*current)*r.tenth <= time.Duration(r.most/tenths)*elapsed
+	}
+}
+
+func (r quotaRules) slot(now time.Time) (slot int64, elapsed time.Duration) {
+	micros, tenth := now.UnixMicro(), r.tenth.Microseconds()
+	return micros / tenth, time.Duration(micros%tenth) * time.Microsecond
+}
+
+// MemoryQuota is a Quota of this process alone.
+type MemoryQuota struct {
+	rules quotaRules
+	now   func() time.Time
+
+	mu     sync.Mutex
+	counts [tenths]struct {
+		slot  int64
+		calls int
+	}
+	pausedUntil time.Time
+}
+
+// NewMemoryQuota returns a MemoryQuota of Count calls in any Per.
+func NewMemoryQuota(limit Budget, now func() time.Time) (*MemoryQuota, error) {
+	rules, err := newQuotaRules(limit)
+	return &MemoryQuota{rules: rules, now: now}, err
+}
+
+// Take implements Quota. It never fails.
+func (q *MemoryQuota) Take(_ context.Context, calls int, class Class) (Grant, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	slot, elapsed := q.rules.slot(now)
+	used := 0
+	for _, count := range q.counts {
+		if count.slot > slot-tenths && count.slot <= slot {
+			used += count.calls
+		}
+	}
+	current := &q.counts[slot%tenths]
+	if current.slot != slot {
+		current.slot, current.calls = slot, 0
+	}
+	paused := q.pausedUntil.Sub(now)
+	switch {
+	case paused > 0 && class != Committed:
+		return Grant{RetryAfter: paused}, nil
+	case !q.rules.gives(calls, class, used, current.calls, elapsed):
+		return Grant{RetryAfter: q.rules.tenth - elapsed}, nil
+	}
+	current.calls += calls
+	return Grant{OK: true, slot: slot}, nil
+}
+
+// Return implements Quota. It never fails.
+func (q *MemoryQuota) Return(_ context.Context, grant Grant, calls int) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if count := &q.counts[grant.slot%tenths]; count.slot == grant.slot {
+		count.calls = max(0, count.calls-calls)
+	}
+	return nil
+}
+
+// Pause implements Quota. It never fails.
+func (q *MemoryQuota) Pause(_ context.Context, wait time.Duration) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if until := q.now().Add(min(wait, maxPause)); until.After(q.pausedUntil) {
+		q.pausedUntil = until
+	}
+	return nil
+}

@@ -1,0 +1,312 @@
+package ratelimit_test
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"clerkql/internal/ratelimit"
+	"clerkql/internal/redistest"
+)
+
+const (
+	essential  = ratelimit.Essential
+	deferrable = ratelimit.Deferrable
+	committed  = ratelimit.Committed
+)
+
+// limit of the quotas under test: 980 of the calls are given, 89 of them in a tenth. Keys in Redis expire in real time, so it is a long one.
+var limit = ratelimit.Budget{Count: 1000, Per: time.Hour}
+
+const tenth = 6 * time.Minute
+
+// quotaSubject is a quota under test, with the clock that it goes by, which stands at the beginning of a tenth.
+type quotaSubject struct {
+	ratelimit.Quota
+	advance func(time.Duration)
+	now     func() time.Time
+}
+
+func eachQuota(t *testing.T, test func(t *testing.T, q quotaSubject)) {
+	t.Run("memory", func(t *testing.T) {
+		c := newTenthClock()
+		test(t, quotaSubject{memoryQuota(t, c), c.Advance, c.Now})
+	})
+	t.Run("redis", func(t *testing.T) { test(t, redisQuota(t)) })
+	t.Run("fallback", func(t *testing.T) {
+		shared, c := redisQuota(t), newTenthClock()
+		fallback := ratelimit.NewFallback(nil, nil, time.Second, c.Now, slog.New(slog.DiscardHandler))
+		test(t, quotaSubject{fallback.Quota(shared, memoryQuota(t, c)), func(d time.Duration) {
+			c.Advance(d)
+			shared.advance(d)
+		}, c.Now})
+		if stats := fallback.Stats(); stats != (ratelimit.FallbackStats{}) {
+			t.Errorf("fell back: %+v", stats)
+		}
+	})
+}
+
+func newTenthClock() *clock { return &clock{now: epoch.Truncate(time.Hour)} }
+
+func memoryQuota(t testing.TB, c *clock) *ratelimit.MemoryQuota {
+	t.Helper()
+	q, err := ratelimit.NewMemoryQuota(limit, c.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+func redisQuota(t *testing.T) quotaSubject {
+	t.Helper()
+	r, c := connect(t, redistest.Start(t), 10*time.Second), newTenthClock()
+	q, err := r.Quota(limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.FakeClock(t)
+	advance := func(d time.Duration) {
+		c.Advance(d)
+		now := c.Now()
+		if err := r.Client().MSet(t.Context(), ratelimit.ClockSeconds, now.Unix(), ratelimit.ClockMicros, now.Nanosecond()/1000).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	advance(0)
+	return quotaSubject{q, advance, c.Now}
+}
+
+func takeCalls(t testing.TB, q ratelimit.Quota, calls int, class ratelimit.Class) ratelimit.Grant {
+	t.Helper()
+	grant, err := q.Take(context.Background(), calls, class)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return grant
+}
+
+// givenCalls takes calls one by one until refused, and returns how many were given.
+func givenCalls(t testing.TB, q ratelimit.Quota, class ratelimit.Class) int {
+	t.Helper()
+	for n := range 10_000 {
+		if !takeCalls(t, q, 1, class).OK {
+			return n
+		}
+	}
+	t.Fatal("there is no limit")
+	return 0
+}
+
+func wantCalls(t testing.TB, what string, got, want int) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %d calls, want %d", what, got, want)
+	}
+}
+
+func TestAQuotaGivesAShareAtOnceAndTheRestEvenly(t *testing.T) {
+	eachQuota(t, func(t *testing.T, q quotaSubject) {
+		wantCalls(t, "a quarter for what can wait", givenCalls(t, q, deferrable), 245)
+		wantCalls(t, "half for what can't", givenCalls(t, q, essential), 245)
+		if grant := takeCalls(t, q, 1, essential); grant.RetryAfter != tenth {
+			t.Errorf("refused with %+v", grant)
+		}
+		q.advance(tenth / 2)
+		wantCalls(t, "half a tenth later, which has given enough", givenCalls(t, q, essential), 0)
+		q.advance(tenth / 2)
+		wantCalls(t, "at the beginning of the next tenth", givenCalls(t, q, deferrable), 0)
+		q.advance(tenth / 2)
+		wantCalls(t, "half of what half a tenth gives", givenCalls(t, q, deferrable), 22)
+		wantCalls(t, "the rest of the tenth", givenCalls(t, q, essential), 67)
+		q.advance(tenth / 2)
+		for range 4 {
+			wantCalls(t, "a tenth", givenCalls(t, q, essential), 89)
+			q.advance(tenth)
+		}
+		wantCalls(t, "what is left of the period", givenCalls(t, q, essential), 980-490-5*89)
+		q.advance(tenth)
+		wantCalls(t, "when all is used", givenCalls(t, q, essential), 0)
+		q.advance(time.Hour + tenth)
+		wantCalls(t, "a period later", givenCalls(t, q, essential), 490)
+	})
+}
+
+func TestCommittedCallsAreGivenAndCounted(t *testing.T) {
+	eachQuota(t, func(t *testing.T, q quotaSubject) {
+		takeCalls(t, q, 489, committed)
+		wantCalls(t, "what is left at once", givenCalls(t, q, essential), 1)
+		if !takeCalls(t, q, 1000, committed).OK {
+			t.Error("refused what has begun")
+		}
+	})
+}
+
+func TestReturnedCallsAreGivenAgain(t *testing.T) {
+	eachQuota(t, func(t *testing.T, q quotaSubject) {
+		grant := takeCalls(t, q, 490, essential)
+		q.advance(tenth)
+		if err := q.Return(context.Background(), grant, 200); err != nil {
+			t.Fatal(err)
+		}
+		wantCalls(t, "what was returned", givenCalls(t, q, essential), 200)
+		q.advance(time.Hour)
+		if err := q.Return(context.Background(), grant, 200); err != nil {
+			t.Fatal(err)
+		}
+		wantCalls(t, "at once, where what was returned is not counted any more", givenCalls(t, q, essential), 290)
+	})
+}
+
+func TestAPauseGivesNothing(t *testing.T) {
+	eachQuota(t, func(t *testing.T, q quotaSubject) {
+		for _, wait := range []time.Duration{10 * time.Second, 5 * time.Second} { // the longer one holds
+			if err := q.Pause(context.Background(), wait); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if grant := takeCalls(t, q, 1, essential); grant != (ratelimit.Grant{RetryAfter: 10 * time.Second}) {
+			t.Errorf("in a pause: %+v", grant)
+		}
+		if !takeCalls(t, q, 1, committed).OK {
+			t.Error("refused what has begun")
+		}
+		q.advance(10 * time.Second)
+		if !takeCalls(t, q, 1, essential).OK {
+			t.Error("refused after the pause")
+		}
+		if err := q.Pause(context.Background(), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if grant := takeCalls(t, q, 1, essential); grant.RetryAfter != time.Minute {
+			t.Errorf("a pause of an hour: %+v", grant)
+		}
+	})
+}
+
+// TestNoPeriodGivesMoreThanTheLimit asks for calls at random, in bursts and in floods, and holds every period against the limit.
+func TestNoPeriodGivesMoreThanTheLimit(t *testing.T) {
+	eachQuota(t, func(t *testing.T, q quotaSubject) {
+		random := rand.New(rand.NewPCG(1, 2))
+		type taken struct {
+			at    time.Time
+			calls int
+		}
+		var given []taken
+		sum, most := 0, 0
+		for range 5000 {
+			calls, class := 1+random.IntN(8), ratelimit.Class(random.IntN(2))
+			if takeCalls(t, q, calls, class).OK {
+				given = append(given, taken{q.now(), calls})
+				sum += calls
+			}
+			for !given[0].at.After(q.now().Add(-limit.Per)) {
+				sum -= given[0].calls
+				given = given[1:]
+			}
+			most = max(most, sum)
+			if random.IntN(3) > 0 {
+				q.advance(time.Duration(random.Int64N(int64(10 * time.Second))))
+			} else if random.IntN(50) == 0 {
+				q.advance(time.Duration(random.Int64N(int64(time.Hour))))
+			}
+		}
+		if most > 980 || most < 800 {
+			t.Errorf("at most %d calls in a period", most)
+		}
+	})
+}
+
+// TestAFloodStarvesNobody holds a quota against ten times the load that it can give.
+func TestAFloodStarvesNobody(t *testing.T) {
+	for name, test := range map[string]struct {
+		// flood is of one class, or of both in turn.
+		flood []ratelimit.Class
+		// essentials is how many of the limit's calls essential ones must get at least, and others how many of a few that are asked for.
+		essentials, others float64
+	}{
+		"of what can't wait": {[]ratelimit.Class{essential}, 0.85, 0},
+		"of both":            {[]ratelimit.Class{deferrable, essential}, 0.82, 0},
+		"of what can wait":   {[]ratelimit.Class{deferrable}, 0, 0.99},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachQuota(t, func(t *testing.T, q quotaSubject) {
+				const periods, steps = 6, 250 // of ten sign-ins with four calls each: 10,000 calls in a period
+				floods, few, fewAsked := 0, 0, 0
+				for i := range periods * steps {
+					for j := range 10 {
+						class := test.flood[j%len(test.flood)]
+						if takeCalls(t, q, 4, class).OK && class == essential {
+							floods += 4
+						}
+					}
+					if i%10 == 5 { // a sign-in now and then: a tenth of what the limit allows
+						fewAsked++
+						if takeCalls(t, q, 4, essential).OK {
+							few++
+						}
+					}
+					q.advance(limit.Per / steps)
+				}
+				if got := float64(floods) / periods / 1000; got < test.essentials || got > 1 {
+					t.Errorf("the flood got %.3f of the limit", got)
+				}
+				if got := float64(few) / float64(fewAsked); got < test.others {
+					t.Errorf("of few sign-ins, %.3f were let through", got)
+				}
+				// When it ends, so do the refusals.
+				q.advance(2 * tenth)
+				if !takeCalls(t, q, 4, essential).OK || !takeCalls(t, q, 2, deferrable).OK && !later(t, q, deferrable) {
+					t.Error("refused two tenths after the flood")
+				}
+			})
+		})
+	}
+}
+
+// later reports whether calls are given within a tenth.
+func later(t *testing.T, q quotaSubject, class ratelimit.Class) bool {
+	for range 10 {
+		q.advance(tenth / 10)
+		if takeCalls(t, q, 2, class).OK {
+			return true
+		}
+	}
+	return false
+}
+
+func TestReplicasShareAQuota(t *testing.T) {
+	server := redistest.Start(t)
+	c := newTenthClock()
+	quotas := make([]*ratelimit.FallbackQuota, 2)
+	for i := range quotas {
+		r := connect(t, server, time.Second)
+		shared, err := r.Quota(limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fallback := ratelimit.NewFallback(r, memory(t, 10, c), time.Minute, c.Now, slog.New(slog.DiscardHandler))
+		quotas[i] = fallback.Quota(shared, memoryQuota(t, c))
+	}
+	first, second := givenCalls(t, quotas[1], deferrable), givenCalls(t, quotas[0], deferrable)
+	if first < 245 || first+second > 245+50 { // it is a real clock
+		t.Errorf("two replicas got %d and %d calls", first, second)
+	}
+	if err := quotas[0].Pause(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if takeCalls(t, quotas[1], 1, essential).OK {
+		t.Error("the other replica knows nothing of the pause")
+	}
+	server.Kill()
+	wantCalls(t, "without Redis, what a replica has not given yet", givenCalls(t, quotas[1], essential), 490-first)
+}
+
+func TestQuotasThatCannotBe(t *testing.T) {
+	for _, wrong := range []ratelimit.Budget{{}, {Count: 11, Per: time.Second}, {Count: 100, Per: time.Millisecond}, {Count: 1000, Per: -time.Second}} {
+		if _, err := ratelimit.NewMemoryQuota(wrong, time.Now); err == nil {
+			t.Errorf("%+v can be", wrong)
+		}
+	}
+}

@@ -147,6 +147,7 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	if err != nil {
 		return err
 	}
+	defer service.Close()
 	executable := generated.NewExecutableSchema(generated.Config{
 		Resolvers: resolvers.New(service, log), Complexity: resolvers.Complexity(),
 	})

@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
-	"golang.org/x/sync/singleflight"
+	"golang.org/x/sync/errgroup"
 
 	"clerkql/internal/secret"
 )
@@ -55,7 +55,7 @@ func parseToken(token secret.String) (*jwt.JSONWebToken, error) {
 
 const (
 	maxTokenBytes = 8 << 10
-	// keysLife is how long the instance's keys are used before they are fetched again.
+	// keysLife is how long the instance's keys are used before they are fetched again, while they serve on.
 	keysLife = time.Hour
 	// keysPause is the least time between two fetches, so that tokens with made-up key ids can't make us call Clerk.
 	keysPause = time.Minute
@@ -70,9 +70,10 @@ type tokenVerifier struct {
 	now     func() time.Time
 	parties []string
 
-	flight singleflight.Group
-	mu     sync.Mutex
-	state  instanceState
+	running sync.WaitGroup // what asks Clerk
+	mu      sync.Mutex
+	state   instanceState
+	asking  chan struct{} // closed when Clerk has answered; nil: it is not being asked
 }
 
 // instanceState is what is known of the Clerk instance.
@@ -112,7 +113,7 @@ func (v *tokenVerifier) verify(ctx context.Context, token secret.String) (*Viewe
 	if err != nil {
 		return nil, err
 	}
-	keys := instance.keys.Key(parsed.Headers[0].KeyID)
+	keys := instance.key(parsed.Headers[0].KeyID)
 	switch {
 	case len(keys) == 0 && instance.err != nil: // it may be a new key
 		return nil, instance.err
@@ -151,24 +152,35 @@ func (v *tokenVerifier) check(standard jwt.Claims, own sessionClaims, issuer str
 	return standard.ValidateWithLeeway(jwt.Expected{Time: v.now()}, MaxClockSkew)
 }
 
-// instance returns what is known of the instance, and asks Clerk when that is too little or too old. Whoever asks at the same
-// time waits for the same answer. What is old serves on while Clerk can't be asked.
+// instance returns what is known of the instance. It asks Clerk when that is too little, and waits for the answer; when it is old, without
+// waiting: it serves on meanwhile, and for as long as Clerk can't be asked.
 func (v *tokenVerifier) instance(ctx context.Context, keyID string) (instanceState, error) {
-	if state := v.current(); !v.due(state, keyID) {
+	state, answered := v.ask(ctx, keyID)
+	if answered == nil || len(state.key(keyID)) > 0 {
 		return state.usable()
 	}
-	fetched := v.flight.DoChan("", func() (any, error) {
-		if v.due(v.current(), keyID) {
-			v.fetch(context.WithoutCancel(ctx))
-		}
-		return nil, nil
-	})
 	select {
-	case <-fetched:
+	case <-answered:
 		return v.current().usable()
 	case <-ctx.Done():
 		return instanceState{}, &ClerkError{Operation: "GetJWKS", cause: ctx.Err()}
 	}
+}
+
+// ask has Clerk asked if there is a reason, unless it is being asked already, and returns what is known so far, and what is closed when there
+// is an answer; nil if there is nothing to ask.
+func (v *tokenVerifier) ask(ctx context.Context, keyID string) (instanceState, <-chan struct{}) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.asking == nil && v.due(v.state, keyID) {
+		answered := make(chan struct{})
+		v.asking = answered
+		v.running.Go(func() {
+			defer close(answered)
+			v.fetch(context.WithoutCancel(ctx))
+		})
+	}
+	return v.state, v.asking
 }
 
 func (v *tokenVerifier) current() instanceState {
@@ -183,11 +195,19 @@ func (v *tokenVerifier) due(state instanceState, keyID string) bool {
 	switch {
 	case state.keys == nil || state.issuer == "":
 		return age >= failurePause
-	case len(state.keys.Key(keyID)) == 0:
+	case len(state.key(keyID)) == 0:
 		return age >= keysPause
 	default:
 		return age >= keysLife || state.err != nil && age >= keysPause
 	}
+}
+
+// key returns the keys with an id, of which there should be one, once it is known who issues tokens.
+func (state instanceState) key(id string) []jose.JSONWebKey {
+	if state.keys == nil || state.issuer == "" {
+		return nil
+	}
+	return state.keys.Key(id)
 }
 
 // usable returns the state, or why there is none to verify a token with.
@@ -198,19 +218,26 @@ func (state instanceState) usable() (instanceState, error) {
 	return state, nil
 }
 
-// fetch asks Clerk for the keys and, while it is not known, for the issuer.
+// fetch asks Clerk for the keys and, while it is not known, for the issuer. Each call is bounded in time by the API.
 func (v *tokenVerifier) fetch(ctx context.Context) {
 	state := v.current()
-	state.fetchedAt, state.err = v.now(), nil
-	if keys, err := v.api.JWKS(ctx); err == nil {
-		state.keys = keys
-	} else {
-		state.err = err
+	state.fetchedAt = v.now()
+	var both errgroup.Group
+	both.Go(func() error {
+		keys, err := v.api.JWKS(ctx)
+		if err == nil {
+			state.keys = keys
+		}
+		return err
+	})
+	if state.issuer == "" {
+		both.Go(func() (err error) {
+			state.issuer, err = v.api.FrontendAPIURL(ctx)
+			return err
+		})
 	}
-	if state.issuer == "" && state.err == nil {
-		state.issuer, state.err = v.api.FrontendAPIURL(ctx)
-	}
+	state.err = both.Wait()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.state = state
+	v.state, v.asking = state, nil
 }

@@ -203,7 +203,39 @@ func TestKeysServeOnWhileClerkIsDown(t *testing.T) {
 			t.Errorf("viewer %d: %v", i, err)
 		}
 	}
+	service.Close() // waits for the answer, which no viewer did
 	if calls := clerk.Calls(); len(calls) != 1 {
 		t.Errorf("%d attempts to renew the keys in a moment, want 1", len(calls))
+	}
+}
+
+// TestKeysAreRenewedAhead holds that nobody waits for keys that are there already.
+func TestKeysAreRenewedAhead(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	user := seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	ahead := time.Duration(0)
+	service := newService(t, clerk, func(c *clerksvc.Config) { c.Now = func() time.Time { return time.Now().Add(ahead) } })
+	claims := clerk.SessionTokenClaims(user.ID, sessionID)
+	claims["exp"] = time.Now().Add(24 * time.Hour).Unix()
+	token := secret.New(clerk.SignSessionToken(claims))
+	if _, err := service.Viewer(t.Context(), clerksvc.Client{}, token); err != nil {
+		t.Fatal(err)
+	}
+	ahead = time.Hour
+	const latency = 2 * time.Second
+	if err := clerk.InjectFault(clerkemu.Fault{Operation: "GetJWKS", Kind: clerkemu.FaultLatency, Latency: latency}); err != nil {
+		t.Fatal(err)
+	}
+	clerk.ResetCalls()
+	began := time.Now()
+	if _, err := service.Viewer(t.Context(), clerksvc.Client{}, token); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > latency/2 {
+		t.Errorf("the viewer waited %v for keys", took)
+	}
+	service.Close()
+	if calls := clerk.Calls(); len(calls) != 1 || calls[0].Operation != "GetJWKS" {
+		t.Errorf("these calls: %v", calls)
 	}
 }

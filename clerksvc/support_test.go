@@ -51,6 +51,7 @@ func newService(t testing.TB, clerk *clerkemu.Server, changes ...func(*clerksvc.
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(service.Close)
 	return service
 }
 

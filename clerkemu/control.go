@@ -14,6 +14,9 @@ import (
 func (s *Server) controlRoutes() http.Handler {
 	r := chi.NewRouter()
 	r.Post("/faults", s.controlInjectFault)
+	r.Get("/faults", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]int{"pending": s.PendingFaults()})
+	})
 	r.Delete("/faults", func(w http.ResponseWriter, _ *http.Request) {
 		s.ClearFaults()
 		w.WriteHeader(http.StatusNoContent)
@@ -35,6 +38,7 @@ func (s *Server) controlRoutes() http.Handler {
 type faultInput struct {
 	Operation         string    `json:"operation"`
 	Kind              FaultKind `json:"kind"`
+	Skip              int       `json:"skip"`
 	Times             int       `json:"times"`
 	LatencyMillis     int64     `json:"latencyMillis"`
 	Status            int       `json:"status"`
@@ -48,7 +52,7 @@ func (s *Server) controlInjectFault(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := s.InjectFault(Fault{
-		Operation: in.Operation, Kind: in.Kind, Times: in.Times,
+		Operation: in.Operation, Kind: in.Kind, Skip: in.Skip, Times: in.Times,
 		Latency: time.Duration(in.LatencyMillis) * time.Millisecond,
 		Status:  in.Status, Code: in.Code,
 		RetryAfter: time.Duration(in.RetryAfterSeconds) * time.Second,

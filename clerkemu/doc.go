@@ -49,8 +49,9 @@
 // For programs that are not written in Go. Bodies are JSON. Errors are
 // {"error": "..."} with status 400.
 //
-//	POST   /control/faults  InjectFault: {"operation", "kind", "times",
+//	POST   /control/faults  InjectFault: {"operation", "kind", "skip", "times",
 //	                        "latencyMillis", "status", "code", "retryAfterSeconds"}
+//	GET    /control/faults  PendingFaults: {"pending"}
 //	DELETE /control/faults  ClearFaults
 //	GET    /control/calls   Calls: [{"operation", "method", "path", "status"}]
 //	DELETE /control/calls   ResetCalls

@@ -47,6 +47,9 @@ type Fault struct {
 	// "fapi.createSignIn".
 	Operation string
 	Kind      FaultKind
+	// Skip is how many of the calls that match are let pass before the first
+	// one fails. They can meet a fault that was injected later.
+	Skip int
 	// Times is how many calls fail. 0: all, until ClearFaults.
 	Times int
 	// Latency is waited before anything else happens. Every kind may have it.
@@ -60,7 +63,8 @@ type Fault struct {
 }
 
 // InjectFault adds a fault. Each call meets the first fault in the order of
-// injection that matches its operation and is not used up, and only that one.
+// injection that matches its operation, does not let it pass and is not used
+// up, and only that one.
 func (s *Server) InjectFault(f Fault) error {
 	if f.Kind == FaultStatus {
 		setDefault(&f.Status, http.StatusInternalServerError)
@@ -88,13 +92,21 @@ func (s *Server) ClearFaults() {
 	s.faults.list = nil
 }
 
+// PendingFaults tells how many of the injected faults are not used up. A call
+// that a fault holds back, for its latency, has used it already.
+func (s *Server) PendingFaults() int {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	return len(s.faults.list)
+}
+
 func (f Fault) validate() error {
 	known := f.Operation == "*" || slices.ContainsFunc(operations(), func(op operation) bool { return op.id == f.Operation })
 	switch {
 	case !known:
 		return fmt.Errorf("unknown operation %q", f.Operation)
-	case f.Times < 0:
-		return errors.New("times must not be negative")
+	case f.Times < 0 || f.Skip < 0:
+		return errors.New("times and skip must not be negative")
 	case f.Latency < 0 || f.Latency > maxFaultLatency:
 		return fmt.Errorf("latency must be between 0 and %s", maxFaultLatency)
 	}
@@ -167,17 +179,24 @@ type faultList struct {
 func (l *faultList) take(operation string) *Fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.list, func(f Fault) bool { return f.Operation == "*" || f.Operation == operation })
-	if i < 0 {
-		return nil
+	for i := range l.list {
+		f := &l.list[i]
+		if f.Operation != "*" && f.Operation != operation {
+			continue
+		}
+		if f.Skip > 0 {
+			f.Skip--
+			continue
+		}
+		taken := *f
+		switch f.Times {
+		case 0: // until cleared
+		case 1:
+			l.list = slices.Delete(l.list, i, i+1)
+		default:
+			f.Times--
+		}
+		return &taken
 	}
-	f := l.list[i]
-	switch f.Times {
-	case 0: // until cleared
-	case 1:
-		l.list = slices.Delete(l.list, i, i+1)
-	default:
-		l.list[i].Times--
-	}
-	return &f
+	return nil
 }

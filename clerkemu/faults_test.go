@@ -109,6 +109,56 @@ func TestFaultsQueueUpAndClear(t *testing.T) {
 	f.ok("GET", "/domains", nil)
 }
 
+// TestFaultsLetCallsPass has a fault that waits for the third call of its operation, and one that meets those which it lets pass.
+func TestFaultsLetCallsPass(t *testing.T) {
+	f := start(t)
+	for _, fault := range []Fault{
+		{Operation: "ListDomains", Kind: FaultStatus, Status: 500, Skip: 2, Times: 2},
+		{Operation: "*", Kind: FaultStatus, Status: 503, Code: "down", Times: 1},
+	} {
+		if err := f.InjectFault(fault); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.do("GET", "/domains", nil).want(t, 503, "down")
+	if pending := f.PendingFaults(); pending != 1 {
+		t.Errorf("%d faults are pending", pending)
+	}
+	f.ok("GET", "/jwks", nil) // another operation is not counted
+	f.ok("GET", "/domains", nil)
+	f.do("GET", "/domains", nil).want(t, 500, "internal_clerk_error")
+	f.do("GET", "/domains", nil).want(t, 500, "internal_clerk_error")
+	f.ok("GET", "/domains", nil)
+	if pending := f.PendingFaults(); pending != 0 {
+		t.Errorf("%d faults are pending at the end", pending)
+	}
+}
+
+// TestAFaultThatHoldsACallBackIsNotPending lets who waits for a call know that it was made.
+func TestAFaultThatHoldsACallBackIsNotPending(t *testing.T) {
+	f := start(t)
+	if err := f.InjectFault(Fault{Operation: "CreateUser", Kind: FaultLatency, Latency: 200 * time.Millisecond, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan error, 1)
+	go func() {
+		resp, err := f.createPlainly("held@example.com")
+		if err == nil {
+			resp.Body.Close()
+		}
+		answered <- err
+	}()
+	for f.PendingFaults() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if _, made := f.UserByEmail("held@example.com"); made {
+		t.Error("the call took effect before it was held back")
+	}
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestInjectFaultRefusals(t *testing.T) {
 	f := start(t)
 	for name, fault := range map[string]Fault{
@@ -118,6 +168,7 @@ func TestInjectFaultRefusals(t *testing.T) {
 		"no latency":    {Operation: "*", Kind: FaultLatency},
 		"long latency":  {Operation: "*", Kind: FaultLatency, Latency: time.Hour},
 		"times":         {Operation: "*", Kind: FaultDrop, Times: -1},
+		"skip":          {Operation: "*", Kind: FaultDrop, Skip: -1},
 		"success":       {Operation: "*", Kind: FaultStatus, Status: 200},
 		"impossible":    {Operation: "*", Kind: FaultStatus, Status: 700},
 		"negative wait": {Operation: "*", Kind: FaultDrop, Latency: -1},

@@ -127,10 +127,15 @@ func TestControl(t *testing.T) {
 	if u, ok := f.UserByEmail("c@example.com"); !ok || !u.Reserved {
 		t.Errorf("seeded %+v", u)
 	}
-	fault := `{"operation":"ListDomains","kind":"status","status":503,"code":"down","times":1,"retryAfterSeconds":7}`
+	fault := `{"operation":"ListDomains","kind":"status","status":503,"code":"down","skip":1,"times":1,"retryAfterSeconds":7}`
 	if status, body := send("POST", "/faults", fault); status != 204 {
 		t.Errorf("fault: %d %s", status, body)
 	}
+	if status, body := send("GET", "/faults", ""); status != 200 || body != `{"pending":1}` {
+		t.Errorf("pending faults: %d %s", status, body)
+	}
+	f.ok("GET", "/domains", nil)
+	f.ResetCalls()
 	r := f.do("GET", "/domains", nil)
 	if r.want(t, 503, "down"); r.header.Get("Retry-After") != "7" {
 		t.Errorf("Retry-After %q", r.header.Get("Retry-After"))

@@ -90,13 +90,8 @@ func TestCloseEndsInjectedLatency(t *testing.T) {
 		}
 		done <- err
 	}()
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		f.faults.mu.Lock()
-		taken := len(f.faults.list) == 0
-		f.faults.mu.Unlock()
-		if taken {
-			break
-		}
+	for deadline := time.Now().Add(5 * time.Second); f.PendingFaults() > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
 	}
 	began := time.Now()
 	if err := f.Close(); err != nil {

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"index/suffixarray"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -115,11 +116,14 @@ func (c *confidences) walk(content any) {
 	}
 }
 
+// leastSecret is the length of the shortest secrets that are looked for: mailed codes.
+const leastSecret = 6
+
 // keep keeps a secret. Short ones can't be told from the rest of a log.
 func (c *confidences) keep(secret string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(secret) >= 6 {
+	if len(secret) >= leastSecret {
 		c.secrets[secret] = true
 	}
 }
@@ -146,25 +150,58 @@ func (c *confidences) wrote(test, text string) {
 	c.written = append(c.written, written{test, kept.String()})
 }
 
-// leaked returns the secrets that were written, and in which tests.
+// leaked returns the secrets that were written, and in which tests. There are many of them, and much was written: so the text is gone through
+// once, and every word in it looked up.
 func (c *confidences) leaked() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var found []string
+	byStart := map[string][]string{}
+	for secret := range c.secrets {
+		byStart[secret[:leastSecret]] = append(byStart[secret[:leastSecret]], secret)
+	}
+	leaks := map[string]bool{}
 	for _, w := range c.written {
-		index := suffixarray.New([]byte(w.text))
-		for secret := range c.secrets {
-			for _, at := range index.Lookup([]byte(secret), -1) {
-				if !inWord(w.text, at-1) && !inWord(w.text, at+len(secret)) {
-					found = append(found, fmt.Sprintf("%s: %q", w.test, secret))
-					break
+		for at := 0; at+leastSecret <= len(w.text); at++ {
+			if inWord(w.text, at-1) {
+				continue
+			}
+			for _, secret := range byStart[w.text[at:at+leastSecret]] {
+				if strings.HasPrefix(w.text[at:], secret) && !inWord(w.text, at+len(secret)) {
+					leaks[fmt.Sprintf("%s: %q", w.test, secret)] = true
 				}
 			}
 		}
 	}
-	return found
+	return slices.Sorted(maps.Keys(leaks))
 }
 
+// inWord reports whether a letter or digit is at a place in a text.
 func inWord(text string, at int) bool {
-	return at >= 0 && at < len(text) && regexp.MustCompile(`[0-9A-Za-z]`).MatchString(text[at:at+1])
+	if at < 0 || at >= len(text) {
+		return false
+	}
+	b := text[at]
+	return '0' <= b && b <= '9' || 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z'
+}
+
+// TestLeaksAreFound writes secrets, and what looks like some of one.
+func TestLeaksAreFound(t *testing.T) {
+	c := &confidences{secrets: map[string]bool{}}
+	c.hear([]byte(`{"email":"ada@example.com","code":"123456","password":"difference engine","signInId":"v4.local.AAAA"}`))
+	for text, leaks := range map[string]int{
+		"ada@example.com":                      1,
+		"to=<ada@example.com>, code 123456":    2,
+		`{"msg":"the difference engine runs"}`: 1,
+		`{"n":123456,"time":"123456"}`:         0,
+		"sad ada@example.com.":                 1,
+		"id 9123456, 1234567 and v4.local.AAA": 0,
+		"v4.local.AAAA":                        1,
+		"":                                     0,
+	} {
+		c.written = nil
+		c.wrote(t.Name(), text)
+		if found := c.leaked(); len(found) != leaks {
+			t.Errorf("in %q were found %v", text, found)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -9,23 +10,35 @@ import (
 	"clerkql/internal/config"
 )
 
-func backendAPI(clerk config.Clerk, timeout time.Duration) *clerksvc.API {
-	return clerksvc.NewAPI(clerksvc.APIConfig{URL: clerk.ClerkAPIURL, SecretKey: clerk.ClerkSecretKey, Timeout: timeout})
+func backendAPI(clerk config.Clerk, timeout time.Duration, log *slog.Logger) clerksvc.APIConfig {
+	return clerksvc.APIConfig{URL: clerk.ClerkAPIURL, SecretKey: clerk.ClerkSecretKey, Timeout: timeout, Logger: log}
 }
 
-func frontendAPI(clerk config.Clerk, timeout time.Duration) *clerksvc.FrontendAPI {
+func frontendAPI(clerk config.Clerk, timeout time.Duration, log *slog.Logger) clerksvc.FrontendAPIConfig {
 	url := clerk.ClerkFrontendAPIURL
 	if clerk.ClerkProxyURL != "" {
 		url = cmp.Or(url, clerksvc.ProxiedFrontendAPIURL)
 	}
-	return clerksvc.NewFrontendAPI(clerksvc.FrontendAPIConfig{
-		URL: url, ProxyURL: clerk.ClerkProxyURL, SecretKey: clerk.ClerkSecretKey, Timeout: timeout,
-	})
+	return clerksvc.FrontendAPIConfig{
+		URL: url, ProxyURL: clerk.ClerkProxyURL, SecretKey: clerk.ClerkSecretKey, Timeout: timeout, Logger: log,
+	}
 }
 
 // issuer returns who issues the instance's session tokens, or "" if Clerk has to be asked.
 func issuer(clerk config.Clerk) string {
 	return strings.TrimRight(cmp.Or(clerk.ClerkProxyURL, clerk.ClerkFrontendAPIURL), "/")
+}
+
+// clerkRateLimit returns how many calls Clerk allows the instance: what is set, or else what Clerk's page "Rate limits" says.
+func clerkRateLimit(set config.Budget, clerk config.Clerk) config.Budget {
+	switch {
+	case set.Count > 0:
+		return set
+	case clerk.ProductionKey():
+		return config.Budget{Count: 1000, Per: 10 * time.Second}
+	default:
+		return config.Budget{Count: 100, Per: 10 * time.Second}
+	}
 }
 
 func passwordPolicy(cfg config.Passwords) clerksvc.PasswordPolicy {

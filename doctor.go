@@ -34,14 +34,17 @@ func diagnose(ctx context.Context, cfg config.Doctor, stdin io.Reader, stdout, s
 	if err != nil {
 		return err
 	}
-	clerk, frontend := backendAPI(cfg.Clerk, cfg.ClerkTimeout), frontendAPI(cfg.Clerk, cfg.ClerkTimeout)
+	quiet := slog.New(slog.DiscardHandler) // what fails is told by the checks
+	backendConfig, frontendConfig := backendAPI(cfg.Clerk, cfg.ClerkTimeout, quiet), frontendAPI(cfg.Clerk, cfg.ClerkTimeout, quiet)
+	backendConfig.Once, frontendConfig.Once = true, true // nor is a Clerk that fails at times found to be well
+	clerk, frontend := clerksvc.NewAPI(backendConfig), clerksvc.NewFrontendAPI(frontendConfig)
 	mode := clerksvc.SessionMode(cfg.SessionMode).Resolve(cfg.ClerkSecretKey)
 	service, err := clerksvc.New(clerksvc.Config{
 		API:            clerk,
 		FrontendAPI:    frontend,
 		Keys:           keyring,
 		Pseudonyms:     pseudonyms,
-		Logger:         slog.New(slog.DiscardHandler), // what fails is told by the checks
+		Logger:         quiet,
 		Now:            time.Now,
 		SessionMode:    mode,
 		PasswordPolicy: clerksvc.DefaultPasswordPolicy(),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
@@ -20,29 +21,50 @@ const (
 	redisPause   = time.Second
 )
 
-// newLimits returns the rate limits, and what closes them.
-func newLimits(cfg config.Limits, log *slog.Logger) (limits *clerksvc.Limits, closeStore func() error, err error) {
+// counts is what is counted of what clients and this server do, in this process or shared among replicas.
+type counts struct {
+	limits *clerksvc.Limits // nil: clients have none
+	quota  ratelimit.Quota
+	close  func() error
+}
+
+// newCounts returns the counts for the limits of clients, if there are any, and for how often Clerk may be called.
+func newCounts(cfg *config.Limits, clerk config.Budget, log *slog.Logger) (*counts, error) {
+	quota, err := ratelimit.NewMemoryQuota(budget(clerk), time.Now)
+	if err != nil {
+		return nil, err
+	}
+	if cfg == nil {
+		return &counts{quota: quota, close: func() error { return nil }}, nil
+	}
 	memory, err := ratelimit.NewMemory(limitKeys, time.Now)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	marks, err := ratelimit.NewMemoryMarks(knownKeys, knownLife, time.Now)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var (
-		store ratelimit.Store = memory
-		known ratelimit.Marks = marks
-	)
-	closeStore = func() error { return nil }
-	if url := cfg.RedisURL.Reveal(); url != "" {
-		redis, err := ratelimit.NewRedis(url, redisTimeout)
-		if err != nil {
-			return nil, nil, err
-		}
-		fallback := ratelimit.NewFallback(redis, memory, redisPause, time.Now, log)
-		store, known, closeStore = fallback, fallback.Marks(redis.Marks(knownLife), marks), redis.Close
+	if cfg.RedisURL.Reveal() == "" {
+		return &counts{limits: newLimits(*cfg, memory, marks), quota: quota, close: func() error { return nil }}, nil
 	}
+	redis, err := ratelimit.NewRedis(cfg.RedisURL.Reveal(), redisTimeout)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := redis.Quota(budget(clerk))
+	if err != nil {
+		return nil, errors.Join(err, redis.Close())
+	}
+	fallback := ratelimit.NewFallback(redis, memory, redisPause, time.Now, log)
+	return &counts{
+		limits: newLimits(*cfg, fallback, fallback.Marks(redis.Marks(knownLife), marks)),
+		quota:  fallback.Quota(shared, quota),
+		close:  redis.Close,
+	}, nil
+}
+
+func newLimits(cfg config.Limits, store ratelimit.Store, known ratelimit.Marks) *clerksvc.Limits {
 	return &clerksvc.Limits{
 		Store: store, Known: known,
 		PerIP:                budget(cfg.LimitRequestsPerIP),
@@ -54,7 +76,7 @@ func newLimits(cfg config.Limits, log *slog.Logger) (limits *clerksvc.Limits, cl
 		MailsPerAddress:      [2]ratelimit.Budget{budget(cfg.LimitMailPause), budget(cfg.LimitMailsPerAddress)},
 		Mails:                budget(cfg.LimitMails),
 		CodesPerHandle:       budget(cfg.LimitCodesPerHandle),
-	}, closeStore, nil
+	}
 }
 
 func budget(b config.Budget) ratelimit.Budget { return ratelimit.Budget{Count: b.Count, Per: b.Per} }

@@ -117,17 +117,14 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	if err != nil {
 		return err
 	}
-	var limits *clerksvc.Limits
-	if a.limits != nil {
-		var closeStore func() error
-		if limits, closeStore, err = newLimits(*a.limits, log); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, closeStore()) }()
+	counts, err := newCounts(a.limits, clerkRateLimit(a.flows.ClerkRateLimit, a.clerk), log)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, counts.close()) }()
 	service, err := clerksvc.New(clerksvc.Config{
-		API:               backendAPI(a.clerk, a.flows.ClerkTimeout),
-		FrontendAPI:       frontendAPI(a.clerk, a.flows.ClerkTimeout),
+		API:               clerksvc.NewAPI(backendAPI(a.clerk, a.flows.ClerkTimeout, log)),
+		FrontendAPI:       clerksvc.NewFrontendAPI(frontendAPI(a.clerk, a.flows.ClerkTimeout, log)),
 		Keys:              keyring,
 		Pseudonyms:        pseudonyms,
 		Logger:            log,
@@ -140,7 +137,9 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 		CodeAttempts:      a.codeAttempts,
 		AnswerFloor:       a.flows.AnswerFloor,
 		TicketLife:        a.flows.TicketLife,
-		Limits:            limits,
+		Limits:            counts.limits,
+		Quota:             counts.quota,
+		Concurrency:       a.flows.ClerkConcurrency,
 		StrictSignUp:      a.flows.SignUpDisclosure == "strict",
 		CheckNewDevices:   a.flows.NewDeviceCheck == "email_code",
 	})

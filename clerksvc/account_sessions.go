@@ -43,6 +43,9 @@ func (s *Service) RefreshSession(ctx context.Context, client Client, token Refre
 	if err := s.limiter.session(ctx, handle.SessionID); err != nil {
 		return nil, err
 	}
+	if err := s.admit(ctx, essential, 1); err != nil {
+		return nil, err
+	}
 	minted, err := s.api.CreateSessionToken(ctx, handle.SessionID)
 	if err != nil && s.hasEnded(ctx, handle.SessionID, err) {
 		return nil, ErrSessionEnded
@@ -126,6 +129,9 @@ func (s *Service) SignOut(ctx context.Context, in SignOutInput) (sessionID strin
 
 func (s *Service) signOut(ctx context.Context, sessionID string) error {
 	if err := s.limiter.session(ctx, sessionID); err != nil {
+		return err
+	}
+	if err := s.admit(ctx, essential, 1); err != nil {
 		return err
 	}
 	return s.endSession(ctx, sessionID)
@@ -261,6 +267,9 @@ func (s *Service) viewerSessions(ctx context.Context, client Client, sessionToke
 		return nil, nil, s.limiter.stranger(ctx, client, err)
 	}
 	if err := s.limiter.session(ctx, viewer.SessionID); err != nil {
+		return nil, nil, err
+	}
+	if err := s.admit(ctx, essential, 1); err != nil {
 		return nil, nil, err
 	}
 	sessions, err := s.api.ListSessions(ctx, viewer.UserID)

@@ -36,9 +36,14 @@ func (s *Service) begin(ctx context.Context, flow string, client Client) (contex
 	return ctx, a
 }
 
-// inTime returns a context that ends in time, and not when a client goes away.
+// inTime returns a context that ends in time, and not when a client goes away, in which Clerk can be called once it is admitted.
 func (s *Service) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+	admission := &admission{gate: s.gate}
+	ctx, cancel := context.WithTimeout(context.WithValue(context.WithoutCancel(ctx), admissionKey{}, admission), s.timeout)
+	return ctx, func() {
+		admission.leave(ctx)
+		cancel()
+	}
 }
 
 // end logs how the mutation ended, and ends its context. It has to be deferred itself: a panic, which it lets go on, is no success.

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
-
-	"github.com/clerk/clerk-sdk-go/v2"
 )
 
 // ClerkError is a call to Clerk that failed. Its text names the operation, the status and Clerk's codes, and
@@ -85,40 +82,6 @@ const (
 	maxCodeBytes  = 80
 )
 
-// callError turns what the SDK returned into a *ClerkError, or nil. The SDK's own errors carry response
-// bodies as their text, so nothing of that text is kept.
-func callError(operation string, err error) error {
-	if err == nil {
-		return nil
-	}
-	failed := &ClerkError{Operation: operation}
-	var apiErr *clerk.APIErrorResponse
-	if !errors.As(err, &apiErr) {
-		failed.cause = transportCause(err)
-		var foreign foreignAnswer
-		if errors.As(err, &foreign) {
-			failed.Status, failed.RetryAfter = foreign.status, foreign.retryAfter
-		}
-		return failed
-	}
-	// HTTPStatusCode is not used: the SDK lets a "status" field in the body overwrite it.
-	failed.Status = apiErr.Response.StatusCode
-	failed.TraceID = bounded(apiErr.Response.TraceID)
-	if failed.TraceID == "" {
-		failed.TraceID = bounded(apiErr.TraceID)
-	}
-	failed.RetryAfter = retryAfter(apiErr.Response.Header)
-	for i, item := range apiErr.Errors {
-		if i == maxErrorItems {
-			break
-		}
-		for _, param := range paramsOf(item.Meta) {
-			failed.Items = append(failed.Items, ClerkErrorItem{Code: bounded(item.Code), Param: param})
-		}
-	}
-	return failed
-}
-
 // paramsOf returns the parameters that an error is about: param_name, or all of param_names as form_data_missing has them.
 // meta is free-form; without either, the error is about no parameter in particular, which is "".
 func paramsOf(meta json.RawMessage) []string {
@@ -137,13 +100,11 @@ func bounded(s string) string { return s[:min(len(s), maxCodeBytes)] }
 // errUnreadable stands for an answer that broke off or was not what the specification says.
 var errUnreadable = errors.New("the answer could not be read")
 
-// transportCause keeps the part of a transport error that is safe to log. A *url.Error repeats the URL, whose
-// query can hold an address; and the text of an error that is neither of net nor of net/http can be a response body.
+// errUnsendable stands for a call that could not be put into a request.
+var errUnsendable = errors.New("the call could not be made")
+
+// transportCause keeps of what failed while an answer was read that it was the network. The rest can repeat the answer.
 func transportCause(err error) error {
-	var urlErr *url.Error
-	if errors.As(err, &urlErr) {
-		return urlErr.Err
-	}
 	var netErr net.Error
 	if errors.As(err, &netErr) {
 		return netErr

@@ -2,15 +2,12 @@ package clerksvc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/clerk/clerk-sdk-go/v2"
 
 	"clerkql/internal/secret"
 )
@@ -20,8 +17,9 @@ import (
 // Clerk's Frontend API specification). The Go SDK has nothing for it. Its methods return a *[ClerkError] when a call fails,
 // and are safe for concurrent use.
 type FrontendAPI struct {
-	cfg    FrontendAPIConfig
-	client *http.Client
+	cfg       FrontendAPIConfig
+	exchanger *exchanger
+	*resilience
 }
 
 // FrontendAPIConfig says which Frontend API to call and how.
@@ -35,6 +33,10 @@ type FrontendAPIConfig struct {
 	SecretKey secret.String
 	// Timeout bounds one call, from connecting to the last byte of the answer.
 	Timeout time.Duration
+	// Once has every call made once, whatever comes of it: for who wants to see what Clerk does.
+	Once bool
+	// Logger is told when calls are not made any more because too many fail, and when they are again. Nil: nobody is.
+	Logger *slog.Logger
 }
 
 // ProxiedFrontendAPIURL is where proxies in front of the Frontend API forward to (Clerk's guide "Proxying the Clerk Frontend
@@ -44,7 +46,7 @@ const ProxiedFrontendAPIURL = "https://frontend-api.clerk.dev"
 // NewFrontendAPI returns the Frontend API of one Clerk instance. It makes no call.
 func NewFrontendAPI(cfg FrontendAPIConfig) *FrontendAPI {
 	cfg.URL = strings.TrimRight(cfg.URL, "/")
-	return &FrontendAPI{cfg: cfg, client: newHTTPClient(cfg.Timeout)}
+	return &FrontendAPI{cfg: cfg, exchanger: newExchanger(cfg.Timeout), resilience: newResilience("frontend", cfg.Once, cfg.Logger)}
 }
 
 // maxUserAgentBytes bounds what is passed on of a client's name for itself.
@@ -134,14 +136,24 @@ func (a *FrontendAPI) CreateSessionToken(ctx context.Context, client Client, red
 	return secret.New(token.JWT), nil
 }
 
-// post makes one call in native form and reads its answer into out.
+// post makes a call in native form, repeats it where that is safe and of use, and reads its answer into out.
 func (a *FrontendAPI) post(
+	ctx context.Context, operation, path string, client Client, clientToken secret.String, form url.Values, out any,
+) (header http.Header, err error) {
+	err = a.do(ctx, operation, http.MethodPost, func() (err error) {
+		header, err = a.postOnce(ctx, operation, path, client, clientToken, form, out)
+		return err
+	})
+	return header, err
+}
+
+func (a *FrontendAPI) postOnce(
 	ctx context.Context, operation, path string, client Client, clientToken secret.String, form url.Values, out any,
 ) (http.Header, error) {
 	query := url.Values{"_is_native": {"1"}, "__clerk_api_version": {APIVersion}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.cfg.URL+path+"?"+query.Encode(), strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, &ClerkError{Operation: operation, cause: err}
+		return nil, &ClerkError{Operation: operation, cause: errUnsendable}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	// Without "Bearer", and empty at first, as Clerk's own SDK for native apps sends it.
@@ -152,29 +164,14 @@ func (a *FrontendAPI) post(
 		req.Header.Set("Clerk-Secret-Key", a.cfg.SecretKey.Reveal())
 		req.Header.Set("X-Forwarded-For", client.IP)
 	}
-	resp, err := a.client.Do(req)
+	answer, err := a.exchanger.exchange(req)
+	if err == nil {
+		err = answer.decode(out)
+	}
 	if err != nil {
-		return nil, callError(operation, err)
+		failed := asClerkError(err)
+		failed.Operation = operation
+		return nil, failed
 	}
-	defer func() { _ = resp.Body.Close() }() // it has been read, or is of no use
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, callError(operation, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, callError(operation, frontendError(resp, body))
-	}
-	if err := json.Unmarshal(body, out); err != nil {
-		return nil, &ClerkError{Operation: operation, Status: resp.StatusCode, cause: errUnreadable}
-	}
-	return resp.Header, nil
-}
-
-// frontendError reads Clerk's error envelope, which is that of the Backend API.
-func frontendError(resp *http.Response, body []byte) error {
-	failed := &clerk.APIErrorResponse{}
-	// Of what is not the envelope, nothing is kept: an error without codes is what is left.
-	_ = json.Unmarshal(body, failed)
-	failed.Response = clerk.NewAPIResponse(resp, body)
-	return failed
+	return answer.header, nil
 }

@@ -177,7 +177,7 @@ func TestATicketWithoutAToken(t *testing.T) {
 	if calls := clerk.Calls(); calls[len(calls)-1].Operation != "fapi.createSessionToken" {
 		t.Errorf("these calls: %v", calls)
 	}
-	if err := clerk.InjectFault(clerkemu.Fault{Operation: "fapi.createSessionToken", Kind: clerkemu.FaultStatus, Status: 500, Times: 1}); err != nil {
+	if err := clerk.InjectFault(clerkemu.Fault{Operation: "fapi.createSessionToken", Kind: clerkemu.FaultStatus, Status: 500}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := service.SignIn(t.Context(), in); !errors.As(err, new(*clerksvc.UnavailableError)) {

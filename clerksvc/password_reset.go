@@ -32,6 +32,9 @@ func (s *Service) RequestPasswordReset(ctx context.Context, client Client, email
 	if err := s.limiter.mail(ctx, client, audit.identifier); err != nil {
 		return "", err
 	}
+	if err := s.admit(ctx, deferrable, 2); err != nil {
+		return "", err
+	}
 	// One life for all, whatever Clerk says of the code: a handle's end is something that can be observed.
 	began, expires := time.Now(), s.now().Add(signInLife)
 	attempt, err := s.api.CreateSignIn(ctx, email)
@@ -98,6 +101,9 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (sig
 	audit.identifier = reset.Identifier
 	if broken := s.policy.violations(in.NewPassword.Reveal()); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
+	}
+	if err := s.admit(ctx, essential, 2+s.sessionCalls()); err != nil {
+		return nil, err
 	}
 	if err := s.limiter.code(ctx, in.SignInID); err != nil {
 		return nil, err

@@ -89,6 +89,9 @@ func (s *Service) PrepareSecondFactor(
 	if err := s.secondFactors.check(signIn); err != nil {
 		return nil, err
 	}
+	if err := s.admit(ctx, essential, 1); err != nil {
+		return nil, err
+	}
 	if err := s.limiter.mail(ctx, client, signIn.Identifier); err != nil {
 		return nil, err
 	}
@@ -151,6 +154,9 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 	}
 
 	if err := s.secondFactors.check(signIn); err != nil {
+		return nil, err
+	}
+	if err := s.admit(ctx, essential, 2+s.sessionCalls()); err != nil {
 		return nil, err
 	}
 	if err := s.limiter.secondFactor(ctx, signIn); err != nil {

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"clerkql/internal/pseudonym"
+	"clerkql/internal/ratelimit"
 	"clerkql/internal/seal"
 	"clerkql/internal/secret"
 )
@@ -92,6 +93,10 @@ type Config struct {
 	AnswerFloor time.Duration
 	// Limits is how often things may be done; nil is as often as Clerk lets them.
 	Limits *Limits
+	// Quota is how many calls Clerk allows, shared by all that call it for the instance; nil: Clerk says when it has had too many.
+	Quota ratelimit.Quota
+	// Concurrency is how many mutations may be calling Clerk at a time; 0 is 256. Others wait a moment for their turn, and are refused then.
+	Concurrency uint
 	// CheckNewDevices has a sign-in with a password alone ask for a mailed code, unless the device is known.
 	CheckNewDevices bool
 	// StrictSignUp: sign-ups do not tell whether an address is somebody's, nor do the mutations that go on from them.
@@ -102,6 +107,7 @@ type Config struct {
 // at second factors, and how long calls took.
 type Service struct {
 	api           *API
+	gate          *gate
 	frontend      *FrontendAPI
 	keys          *seal.Keyring
 	pseudonyms    *pseudonym.Hasher
@@ -138,6 +144,7 @@ func New(cfg Config) (*Service, error) {
 	return &Service{
 		limiter:          newLimiter(cfg),
 		api:              cfg.API,
+		gate:             newGate(cfg),
 		frontend:         cfg.FrontendAPI,
 		keys:             cfg.Keys,
 		pseudonyms:       cfg.Pseudonyms,

@@ -43,6 +43,9 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 	if err := s.limiter.signIn(ctx, in.Client, audit.identifier); err != nil {
 		return nil, err
 	}
+	if err := s.admit(ctx, essential, 2+s.sessionCalls()); err != nil {
+		return nil, err
+	}
 	began, lookedAt := time.Now(), s.now()
 	attempt, err := s.api.CreateSignIn(ctx, email)
 	if err != nil {

@@ -67,6 +67,9 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (started *Verifica
 	if err := s.limiter.signUp(ctx, in.Client, audit.identifier); err != nil {
 		return nil, err
 	}
+	if err := s.admit(ctx, deferrable, 2); err != nil {
+		return nil, err
+	}
 	if s.strictSignUp {
 		return s.strictlySignUp(ctx, audit, checked)
 	}

@@ -64,6 +64,9 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (signedI
 		return nil, invalidField("verificationId", FieldInvalidHandle)
 	}
 
+	if err := s.admit(ctx, essential, 2+s.sessionCalls()); err != nil {
+		return nil, err
+	}
 	if err := s.limiter.code(ctx, in.VerificationID); err != nil {
 		return nil, err
 	}
@@ -171,6 +174,9 @@ func (s *Service) ResendVerification(ctx context.Context, client Client, emailAd
 	}
 	audit.about(handle.UserID)
 	audit.identifier = handle.Identifier
+	if err := s.admit(ctx, deferrable, 2); err != nil {
+		return nil, err
+	}
 	if err := s.limiter.mail(ctx, client, handle.Identifier); err != nil {
 		return nil, err
 	}

@@ -158,6 +158,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "SESSION_MODE=cookie"}, 2, "", []string{"SESSION_MODE"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "TRUSTED_PROXIES=proxy"}, 2, "", []string{"trusted-proxies"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "CLERK_TIMEOUT=0s"}, 2, "", []string{"CLERK_TIMEOUT"}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "CLERK_RATE_LIMIT=19/10s", "CLERK_CONCURRENCY=0"}, 2, "", []string{"CLERK_RATE_LIMIT", "CLERK_CONCURRENCY"}},
 		{[]string{"serve", "--addr=nowhere"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"ADDR"}},
 		{[]string{"serve", "--addr=192.0.2.1:1"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 1, "", []string{"192.0.2.1:1"}},
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_live_1", "HANDLE_KEYS=" + handleKey, "SESSION_MODE=session"}, 2, "", []string{"SESSION_MODE"}},

@@ -276,6 +276,7 @@ func TestASecondFactorOutlivesAFailure(t *testing.T) {
 	inject(t, clerk, clerkemu.Fault{Operation: "createSession", Kind: clerkemu.FaultStatus, Status: 429, Times: 1})
 	limited := a.want(t, "RateLimited", "attemptSecondFactor", input)
 	input["signInId"] = limited["resumeSignInId"]
+	a.recover(t, clerk)
 	a.want(t, "SessionCreated", "attemptSecondFactor", input)
 	a.want(t, "VerificationExpired", "attemptSecondFactor", input)
 	if left, _ := clerk.UserByID(user.ID); left.BackupCodes != 1 || len(clerk.Sessions(user.ID)) != 1 {

@@ -61,6 +61,8 @@ type Passwords struct {
 type Flows struct {
 	ClerkUse
 	Passwords
+	ClerkRateLimit    Budget        `env:"CLERK_RATE_LIMIT" placeholder:"BUDGET" help:"Calls that Clerk allows the instance, such as 1000/10s, or the part of them that is for this server and its replicas. Default: 1000/10s with an sk_live_ key, else 100/10s."`
+	ClerkConcurrency  uint          `env:"CLERK_CONCURRENCY" default:"256" help:"How many mutations may be calling Clerk at a time."`
 	SessionCookies    bool          `env:"SESSION_COOKIES" help:"Keep session, refresh and device tokens in cookies of the browser, not in answers. Then only pages of the same origin, and of ALLOWED_ORIGINS, can run mutations."`
 	TicketLife        time.Duration `env:"TICKET_LIFE" default:"1m" help:"How long a ticket can be redeemed, from 10s to 10m."`
 	AnswerFloor       time.Duration `env:"ANSWER_FLOOR" default:"500ms" help:"How long an answer that must not tell whether an account exists takes at least. If Clerk makes such answers take longer, the server learns that, up to 2s."`

@@ -63,6 +63,8 @@ func TestFlagsAndEnvironment(t *testing.T) {
 		{"PASSWORD_FORBIDDEN_WORDS", "--password-forbidden-words", "acme,coyote", "roadrunner"},
 		{"AUTHORIZED_PARTIES", "--authorized-parties", "https://a.example.com,https://b.example.com", "https://c.example.com"},
 		{"CLERK_TIMEOUT", "--clerk-timeout", "2s", "3s"},
+		{"CLERK_RATE_LIMIT", "--clerk-rate-limit", "500/10s", "250/10s"},
+		{"CLERK_CONCURRENCY", "--clerk-concurrency", "99", "98"},
 		{"MUTATION_TIMEOUT", "--mutation-timeout", "9s", "10s"},
 		{"MAX_MUTATIONS", "--max-mutations", "5", "2"},
 		{"CLERK_SECRET_KEY", "--clerk-secret-key", "sk_live_1", "sk_live_2"},

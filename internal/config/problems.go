@@ -90,6 +90,12 @@ func (p Passwords) problems() error {
 
 func (f Flows) problems() error {
 	problems := []error{f.ClerkUse.problems(), f.Passwords.problems()}
+	if f.ClerkRateLimit.Count > 0 && f.ClerkRateLimit.Count < minClerkRateLimit {
+		problems = append(problems, fmt.Errorf("CLERK_RATE_LIMIT (--clerk-rate-limit) must be %d calls or more", minClerkRateLimit))
+	}
+	if f.ClerkConcurrency < 1 || f.ClerkConcurrency > maxClerkConcurrency {
+		problems = append(problems, fmt.Errorf("CLERK_CONCURRENCY (--clerk-concurrency) must be from 1 to %d", maxClerkConcurrency))
+	}
 	if f.SignUpDisclosure != "open" && f.SignUpDisclosure != "strict" {
 		problems = append(problems, errors.New("SIGN_UP_DISCLOSURE (--sign-up-disclosure) must be open or strict"))
 	}
@@ -213,6 +219,11 @@ const maxMutations = 5
 const (
 	maxPasswordCharacters = 72 // as many as Clerk has hashed
 	maxForbiddenWords     = 100
+)
+
+const (
+	minClerkRateLimit   = 20 // no fewer can be shared out
+	maxClerkConcurrency = 10_000
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 // vain. Where a Budget bounds what a client does to us, a Quota bounds what all of us together do to Clerk. It is safe for concurrent use.
 //
 // The calls of the last period are counted in tenths of it, so at most 98 % of the limit are given in any period, however they are spread. (A
-// bucket that refills would have to be small, or slow, to promise that.) While less than a share of them is used, calls are given as they are
+// bucket that refills would have to be small, or slow, to promise that.) While less than half of them is used, calls are given as they are
 // asked for; beyond it, each tenth gives no more than its even part, so that a flood is spread over the period, and ends when it ends.
 type Quota interface {
 	// Take takes calls, or says how long to wait at least. A store that is somewhere else also returns an error if it could not be asked.
@@ -26,10 +26,9 @@ type Quota interface {
 type Class int
 
 const (
-	// Deferrable calls are given up to a quarter of the limit at once; beyond it, half of what each tenth so far would have given evenly, if nobody
-	// else took it.
+	// Deferrable calls get, beyond half of the limit, half of what a tenth would have given evenly so far, if nobody else took it.
 	Deferrable Class = iota
-	// Essential calls are given up to half of the limit at once; beyond it, what each tenth gives evenly.
+	// Essential calls get, beyond half of the limit, what each tenth gives evenly.
 	Essential
 	// Committed calls belong to something that has begun. They are always given, and counted.
 	Committed
@@ -79,10 +78,12 @@ func (r quotaRules) gives(calls int, class Class, used, current int, elapsed tim
 		return true
 	case used > r.most:
 		return false
+	case used <= r.most/2:
+		return true
 	case class == Essential:
-		return used <= r.most/2 || current <= r.most/tenths
+		return current <= r.most/tenths
 	default:
-		return used <= r.most/4 || time.Duration(2*current)*r.tenth <= time.Duration(r.most/tenths)*elapsed
+		return time.Duration(2*current)*r.tenth <= time.Duration(r.most/tenths)*elapsed
 	}
 }
 

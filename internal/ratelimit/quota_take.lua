@@ -29,14 +29,13 @@ if class < 2 then
   if pause > 0 then
     return { 0, pause }
   end
-  local even = math.floor(most / 11)
-  local atOnce, evenly
+  local even, evenly = math.floor(most / 11), false
   if class == 1 then
-    atOnce, evenly = math.floor(most / 2), current <= even
+    evenly = current <= even
   else
-    atOnce, evenly = math.floor(most / 4), 2 * current * tenth <= even * elapsed
+    evenly = 2 * current * tenth <= even * elapsed
   end
-  if used > most or used > atOnce and not evenly then
+  if used > most or used > math.floor(most / 2) and not evenly then
     return { 0, tenth - elapsed }
   end
 end

@@ -1,0 +1,176 @@
+package clerksvc_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"clerkql/clerkemu"
+	"clerkql/clerksvc"
+	"clerkql/internal/ratelimit"
+	"clerkql/internal/secret"
+)
+
+// admitted is a service that shares out 100 calls of an hour: 49 at once, and then 8 in six minutes.
+type admitted struct {
+	*clerksvc.Service
+	clerk *clerkemu.Server
+	ahead *time.Duration // of the quota's clock
+}
+
+func newAdmitted(t *testing.T, changes ...func(*clerksvc.Config)) admitted {
+	t.Helper()
+	clerk := clerkemu.RunT(t)
+	seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	ahead, began := new(time.Duration), time.Now().Truncate(time.Hour)
+	quota, err := ratelimit.NewMemoryQuota(ratelimit.Budget{Count: 100, Per: time.Hour}, func() time.Time { return began.Add(*ahead) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes = append([]func(*clerksvc.Config){func(cfg *clerksvc.Config) { cfg.Quota = quota }}, changes...)
+	return admitted{newService(t, clerk, changes...), clerk, ahead}
+}
+
+func (a admitted) signIn(ctx context.Context, password string) error {
+	_, err := a.SignIn(ctx, clerksvc.SignInInput{Email: email, Password: secret.New(password)})
+	return err
+}
+
+// until does something until it is refused as unavailable, without a call to Clerk and at once, and returns how often it was done.
+func (a admitted) until(t *testing.T, do func() error) int {
+	t.Helper()
+	for n := range 100 {
+		a.clerk.ResetCalls()
+		began := time.Now()
+		var unavailable *clerksvc.UnavailableError
+		if err := do(); !errors.As(err, &unavailable) {
+			continue
+		}
+		if took, calls := time.Since(began), a.clerk.Calls(); took > maxRefusalTime || len(calls) > 0 || unavailable.RetryAfter <= 0 {
+			t.Errorf("refused after %v and these calls, for %v: %v", took, unavailable.RetryAfter, calls)
+		}
+		return n
+	}
+	t.Fatal("it is never refused")
+	return 0
+}
+
+// maxRefusalTime is how long it may take to say no.
+const maxRefusalTime = 250 * time.Millisecond
+
+func TestTheQuotaIsSpentByCallsThatAreMade(t *testing.T) {
+	for name, test := range map[string]struct {
+		do   func(admitted) error
+		want int
+	}{
+		"sign-ins, of four calls":         {func(a admitted) error { return a.signIn(t.Context(), password) }, 49 / 4},
+		"wrong passwords, which take two": {func(a admitted) error { return a.signIn(t.Context(), "not the password") }, (49 - 2) / 2},
+		"sign-ups, of two":                {func(a admitted) error { return a.signUpSomebody(t) }, 49 / 2},
+		"resets of nobody's password, of one, which have another": {func(a admitted) error {
+			_, err := a.RequestPasswordReset(t.Context(), clerksvc.Client{}, "nobody@example.com")
+			return err
+		}, 49 - 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAdmitted(t)
+			if got := a.until(t, func() error { return test.do(a) }); got != test.want {
+				t.Errorf("%d went through, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func (a admitted) signUpSomebody(t *testing.T) error {
+	address := strings.ToLower(rand.Text()) + "@example.com"
+	_, err := a.SignUp(t.Context(), clerksvc.SignUpInput{Email: address, Password: secret.New(password)})
+	return err
+}
+
+// TestSignUpsLeaveRoomForSignIns holds that those who sign in get through, and stay signed in, in a flood of sign-ups.
+func TestSignUpsLeaveRoomForSignIns(t *testing.T) {
+	a := newAdmitted(t)
+	signedIn, err := a.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.until(t, func() error { return a.signUpSomebody(t) })
+	*a.ahead = 6 * time.Minute
+	a.until(t, func() error { return a.signUpSomebody(t) })
+	if err := a.signIn(t.Context(), password); err != nil {
+		t.Errorf("a sign-in: %v", err)
+	}
+	token := clerksvc.RefreshToken{Token: signedIn.Session.RefreshToken}
+	if _, err := a.RefreshSession(t.Context(), clerksvc.Client{}, token); err != nil {
+		t.Errorf("a refresh: %v", err)
+	}
+	a.until(t, func() error { return a.signIn(t.Context(), password) })
+	if _, err := a.Viewer(t.Context(), clerksvc.Client{}, signedIn.Session.Token); err != nil {
+		t.Errorf("a viewer, which needs no call: %v", err)
+	}
+}
+
+// TestClerkSlowsEverybodyDown holds that a 429 keeps others from running into the next.
+func TestClerkSlowsEverybodyDown(t *testing.T) {
+	a := newAdmitted(t)
+	fault := clerkemu.Fault{Operation: "VerifyPassword", Kind: clerkemu.FaultStatus, Status: http.StatusTooManyRequests, RetryAfter: 7 * time.Second, Times: 1}
+	if err := a.clerk.InjectFault(fault); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.signIn(t.Context(), password); !errors.As(err, new(*clerksvc.RateLimitedError)) {
+		t.Errorf("refused by Clerk: %v", err)
+	}
+	var unavailable *clerksvc.UnavailableError
+	if err := a.signIn(t.Context(), password); !errors.As(err, &unavailable) || unavailable.RetryAfter < 6*time.Second {
+		t.Errorf("after that: %v", err)
+	}
+	if calls := a.clerk.Calls(); len(calls) != 2 {
+		t.Errorf("these calls: %v", calls)
+	}
+}
+
+// TestACircuitThatIsOpenLetsNobodyIn holds that nothing is begun that can't be finished.
+func TestACircuitThatIsOpenLetsNobodyIn(t *testing.T) {
+	a := newAdmitted(t, func(cfg *clerksvc.Config) { cfg.Quota = nil })
+	if err := a.clerk.InjectFault(clerkemu.Fault{Operation: "*", Kind: clerkemu.FaultStatus}); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		_ = a.signIn(t.Context(), password)
+	}
+	a.until(t, func() error { return a.signIn(t.Context(), password) })
+}
+
+// TestFewWaitForClerk holds that more than a number of mutations do not pile up behind a slow Clerk.
+func TestFewWaitForClerk(t *testing.T) {
+	a := newAdmitted(t, func(cfg *clerksvc.Config) { cfg.Concurrency = 2 })
+	if err := a.clerk.InjectFault(clerkemu.Fault{Operation: "GetUserList", Kind: clerkemu.FaultLatency, Latency: time.Second, Times: 2}); err != nil {
+		t.Fatal(err)
+	}
+	slow := make(chan error, 2)
+	for range cap(slow) {
+		go func() { slow <- a.signIn(t.Context(), password) }()
+	}
+	for a.clerk.PendingFaults() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	began := time.Now()
+	if err := a.signIn(t.Context(), password); !errors.As(err, new(*clerksvc.UnavailableError)) || time.Since(began) > maxRefusalTime {
+		t.Errorf("a third sign-in: %v after %v", err, time.Since(began))
+	}
+	for range cap(slow) {
+		if err := <-slow; err != nil {
+			t.Errorf("a slow sign-in: %v", err)
+		}
+	}
+	if err := a.signIn(t.Context(), password); err != nil {
+		t.Errorf("a sign-in after them: %v", err)
+	}
+	if got := a.until(t, func() error { return a.signIn(t.Context(), password) }); got != 49/4-3 {
+		t.Errorf("%d sign-ins more, want %d: who was refused has spent nothing", got, 49/4-3)
+	}
+}

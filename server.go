@@ -154,6 +154,7 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	router := chi.NewRouter()
 	router.Use(middleware.Stack(middleware.Options{Logger: log, TrustedProxies: cfg.TrustedProxies, MaxBodyBytes: maxBodyBytes})...)
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	router.Method(http.MethodGet, "/readyz", httpserver.Readiness(ctx))
 	handler, err := graph.NewHandler(executable, graph.Options{
 		Logger: log, Introspection: a.open, MaxMutations: a.flows.MaxMutations,
 		SameOrigin: a.flows.SessionCookies, TrustedOrigins: cfg.AllowedOrigins, TrustedDocuments: cfg.TrustedDocuments,
@@ -173,7 +174,7 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 		router.Method(http.MethodGet, "/", page)
 	}
 	return httpserver.Run(ctx, httpserver.Options{
-		Addr: cfg.Addr, Handler: router, Logger: log, ShutdownTimeout: cfg.ShutdownTimeout,
+		Addr: cfg.Addr, Handler: router, Logger: log, ShutdownDelay: cfg.ShutdownDelay, ShutdownTimeout: cfg.ShutdownTimeout,
 	}, ready)
 }
 

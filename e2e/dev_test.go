@@ -178,6 +178,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "ALLOWED_ORIGINS=https://app.example.com,*,http://app.example.com"}, 2, "", []string{"origin 2", "origin 3"}},
 		{[]string{"serve", "--trusted-documents=nothing.json"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"trusted-documents"}},
 		{[]string{"serve", "--addr=127.0.0.1:0", "--trusted-documents=" + manifest(t, "{ viewr }")}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"trusted document " + hash("{ viewr }")}},
+		{[]string{"serve"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey, "SHUTDOWN_DELAY=1h"}, 2, "", []string{"SHUTDOWN_DELAY"}},
 		{[]string{"serve", "--max-mutations=6"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"MAX_MUTATIONS"}},
 		{[]string{"serve", "--max-mutations=0"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"MAX_MUTATIONS"}},
 		{[]string{"serve", "--max-mutations=3"}, []string{"CLERK_SECRET_KEY=sk_test_1", "HANDLE_KEYS=" + handleKey}, 2, "", []string{"MUTATION_TIMEOUT"}},

@@ -16,7 +16,7 @@ import (
 func TestSecurityHeaders(t *testing.T) {
 	a := startAPI(t, clerkemu.RunT(t), "--trusted-proxies=127.0.0.0/8")
 	base := strings.TrimSuffix(a.url, "/graphql")
-	for path, page := range map[string]bool{"/graphql?query=%7B__typename%7D": false, "/graphql": false, "/healthz": false, "/nothing": false, "/": true} {
+	for path, page := range map[string]bool{"/graphql?query=%7B__typename%7D": false, "/graphql": false, "/healthz": false, "/readyz": false, "/nothing": false, "/": true} {
 		for _, proto := range []string{"", "https"} {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
 			if err != nil {

@@ -34,6 +34,7 @@ type HTTP struct {
 	TrustedProxies   []netip.Prefix `env:"TRUSTED_PROXIES" placeholder:"CIDR" help:"Networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. None: the client is whoever connects."`
 	AllowedOrigins   []string       `env:"ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the API, such as https://app.example.com. None: those of its own origin only."`
 	TrustedDocuments Documents      `env:"TRUSTED_DOCUMENTS" placeholder:"PATH" help:"JSON file of the only GraphQL documents that run, by the SHA-256 of their text. Clients send the text, or the hash as Apollo's persisted queries do. None: every document runs."`
+	ShutdownDelay    time.Duration  `env:"SHUTDOWN_DELAY" default:"0s" help:"How long requests are still served after SIGTERM, while /readyz answers 503, so that a load balancer can take this replica out first. Up to 5m."`
 	ShutdownTimeout  time.Duration  `env:"SHUTDOWN_TIMEOUT" default:"30s" help:"How long requests under way may take to finish at a shutdown."`
 }
 

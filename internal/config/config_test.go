@@ -37,6 +37,7 @@ func TestFlagsAndEnvironment(t *testing.T) {
 		{"TRUSTED_PROXIES", "--trusted-proxies", "10.0.0.0/8,192.0.2.0/24", "198.51.100.0/24"},
 		{"ALLOWED_ORIGINS", "--allowed-origins", "https://a.example.com,http://localhost:3000", "https://b.example.com"},
 		{"TRUSTED_DOCUMENTS", "--trusted-documents", one, two},
+		{"SHUTDOWN_DELAY", "--shutdown-delay", "5s", "6s"},
 		{"SHUTDOWN_TIMEOUT", "--shutdown-timeout", "7s", "8s"},
 		{"LOG_LEVEL", "--log-level", "warn", "error"},
 		{"LOG_FORMAT", "--log-format", "json", "text"},
@@ -103,7 +104,7 @@ func TestFlagsAndEnvironment(t *testing.T) {
 	serve := fromFlags.Serve
 	if len(serve.TrustedProxies) != 2 || serve.TrustedProxies[1] != netip.MustParsePrefix("192.0.2.0/24") ||
 		serve.PasswordMinStrength != 3 || len(serve.PasswordForbiddenWords) != 2 ||
-		serve.ShutdownTimeout != 7*time.Second || len(serve.Keys()) != 2 || serve.Keys()[1][0] != 0x0b || !serve.Playground ||
+		serve.ShutdownDelay != 5*time.Second || serve.ShutdownTimeout != 7*time.Second || len(serve.Keys()) != 2 || serve.Keys()[1][0] != 0x0b || !serve.Playground ||
 		len(serve.TrustedDocuments) != 1 || serve.TrustedDocuments[hash("{ viewer { userId } }")] != "{ viewer { userId } }" {
 		t.Errorf("read as %+v", serve)
 	}
@@ -114,12 +115,12 @@ func TestFlagsAndEnvironment(t *testing.T) {
 
 func TestProblemsAreToldTogether(t *testing.T) {
 	_, err := parse(t, "serve", "--handle-keys="+key+",short,"+key+"0", "--clerk-api-url=http://example.com", "--clerk-frontend-api-url=nonsense",
-		"--code-attempts=-1", "--clerk-timeout=-1s", "--shutdown-timeout=0s")
+		"--code-attempts=-1", "--clerk-timeout=-1s", "--shutdown-delay=-1s", "--shutdown-timeout=0s")
 	if err == nil {
 		t.Fatal("no problem was found")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	for _, want := range []string{"SHUTDOWN_TIMEOUT", "CLERK_TIMEOUT", "CLERK_SECRET_KEY", "key 2", "key 3", "CLERK_API_URL", "CLERK_FRONTEND_API_URL", "CODE_ATTEMPTS"} {
+	for _, want := range []string{"SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT", "CLERK_TIMEOUT", "CLERK_SECRET_KEY", "key 2", "key 3", "CLERK_API_URL", "CLERK_FRONTEND_API_URL", "CODE_ATTEMPTS"} {
 		named := 0
 		for _, line := range lines {
 			if strings.Contains(line, want) {

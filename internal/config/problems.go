@@ -41,6 +41,9 @@ func (h HTTP) problems() error {
 			problems = errors.Join(problems, fmt.Errorf("ALLOWED_ORIGINS (--allowed-origins): origin %d %w", i+1, err))
 		}
 	}
+	if h.ShutdownDelay < 0 || h.ShutdownDelay > maxShutdownDelay {
+		problems = errors.Join(problems, fmt.Errorf("SHUTDOWN_DELAY (--shutdown-delay) must be from 0s to %v", maxShutdownDelay))
+	}
 	if h.ShutdownTimeout <= 0 {
 		problems = errors.Join(problems, errors.New("SHUTDOWN_TIMEOUT (--shutdown-timeout) must be more than 0"))
 	}
@@ -209,6 +212,9 @@ func (u ClerkUse) fitTo(clerk Clerk) error {
 	}
 	return problems
 }
+
+// maxShutdownDelay is longer than any load balancer takes to see that a replica drains.
+const maxShutdownDelay = 5 * time.Minute
 
 // maxMutationTimeout leaves time to answer: the server gives up on an answer after a minute.
 const maxMutationTimeout = 50 * time.Second

@@ -104,7 +104,7 @@ func TestBadFields(t *testing.T) {
 func TestBadHandles(t *testing.T) {
 	clerk := clerkemu.RunT(t)
 	a := startAPI(t, clerk)
-	other := startAPI(t, clerk, "--handle-keys="+strings.Repeat("ab", 32))
+	other := startWithKeys(t, clerk, strings.Repeat("ab", 32))
 	verify := a.signUp(t, clerk, email, password)
 	reset := a.reset(t, clerk, email, newPassword)
 	foreign := other.signUp(t, clerk, "foreign@example.com", password)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,7 +57,7 @@ func (a *api) send(ctx context.Context, body string, header http.Header) (answer
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	resp, err := httpClient.Do(req)
+	resp, err := cmp.Or(a.client, httpClient).Do(req)
 	if err != nil {
 		return answer{}, err
 	}

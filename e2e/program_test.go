@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,6 +101,7 @@ var handleKey = strings.Repeat("5c", 32)
 // api is a running `clerkql serve`.
 type api struct {
 	url     string
+	client  *http.Client // that sends the requests; nil: httpClient
 	process *exec.Cmd
 	log     *logBuffer
 	stopped chan struct{}
@@ -107,6 +109,12 @@ type api struct {
 
 // startAPI runs `clerkql serve` in front of an embedded Clerk until the test ends.
 func startAPI(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
+	t.Helper()
+	return startWithKeys(t, clerk, handleKey, flags...)
+}
+
+// startWithKeys is startAPI with these HANDLE_KEYS.
+func startWithKeys(t testing.TB, clerk *clerkemu.Server, keys string, flags ...string) *api {
 	t.Helper()
 	return start(t, append(append([]string{
 		"serve",
@@ -117,7 +125,7 @@ func startAPI(t testing.TB, clerk *clerkemu.Server, flags ...string) *api {
 		"--answer-floor=0s", // TestAnswersTakeAlikeLong has another
 		"--clerk-api-url=" + clerk.APIURL(),
 		"--clerk-secret-key=" + clerk.SecretKey(),
-		"--handle-keys=" + handleKey,
+		"--handle-keys=" + keys,
 	}, unlimited()...), flags...))
 }
 

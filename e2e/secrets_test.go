@@ -19,8 +19,13 @@ import (
 // and the errors of its answers.
 var transcript = &confidences{secrets: map[string]bool{}}
 
-// httpClient sends all requests of the tests, and keeps the secrets in them and in their answers.
-var httpClient = &http.Client{Timeout: 30 * time.Second, Transport: transcript}
+// httpClient sends the requests of the tests.
+var httpClient = overheard(http.DefaultTransport)
+
+// overheard returns a client that keeps the secrets in what it sends by a transport, and in the answers.
+func overheard(transport http.RoundTripper) *http.Client {
+	return &http.Client{Timeout: 30 * time.Second, Transport: overhearing{transport}}
+}
 
 // secretFields are those whose values must not be written.
 var secretFields = []string{
@@ -37,36 +42,39 @@ type confidences struct {
 // written is what a program wrote in a test, without what can't hold a secret.
 type written struct{ test, text string }
 
+// overhearing is a transport whose secrets the transcript has.
+type overhearing struct{ transport http.RoundTripper }
+
 // RoundTrip implements http.RoundTripper.
-func (c *confidences) RoundTrip(req *http.Request) (*http.Response, error) {
+func (o overhearing) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
 			return nil, err
 		}
 		req.Body = io.NopCloser(bytes.NewReader(body))
-		c.hear(body)
+		transcript.hear(body)
 	}
-	c.keep(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
+	transcript.keep(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
 	for _, cookie := range req.Cookies() {
-		c.keep(cookie.Value)
+		transcript.keep(cookie.Value)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	resp, err := o.transport.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
 	for _, cookie := range resp.Cookies() {
-		c.keep(cookie.Value)
+		transcript.keep(cookie.Value)
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return resp, err
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	c.hear(body)
+	transcript.hear(body)
 	var answer struct{ Errors json.RawMessage }
 	if json.Unmarshal(body, &answer) == nil {
-		c.wrote(req.URL.Path, string(answer.Errors))
+		transcript.wrote(req.URL.Path, string(answer.Errors))
 	}
 	return resp, nil
 }
@@ -144,6 +152,9 @@ func (c *confidences) wrote(test, text string) {
 				fmt.Fprintf(&kept, "%s=%v\n", name, value)
 			}
 		}
+	}
+	if kept.Len() == 0 {
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -22,6 +22,8 @@ endif
 		{ echo "*** SKIPPED: no OpenAPI documents of Clerk's in $$CLERK_OPENAPI_DIR, so nothing is checked against them ***" >&2; test "$$CI" != true; }
 	@command -v redis-server >/dev/null || \
 		{ echo "*** SKIPPED: no redis-server, so nothing is tested against Redis. Install redis-server, or run: make deps ***" >&2; test "$$CI" != true; }
+	@PATH="$$PATH:/usr/sbin" command -v haproxy >/dev/null || \
+		{ echo "*** SKIPPED: no haproxy, so nothing is tested behind a proxy. Install haproxy, or run: make deps ***" >&2; test "$$CI" != true; }
 	go test $(RACE) -timeout 15m ./...
 
 generate:
@@ -46,10 +48,10 @@ fuzz:
 	go test ./clerksvc -run '^$$' -fuzz '^FuzzStrength$$' -fuzztime $(FUZZTIME)
 
 # What is nice to have beyond Go and Git, on Debian: a C compiler for the race detector, curl for the walk-through, Redis for the tests of
-# what replicas share, Node.js for the audit of GraphQL over HTTP.
+# what replicas share, HAProxy for those behind a proxy, Node.js for the audit of GraphQL over HTTP.
 deps:
 	go mod download
-	missing=; node=; for tool in gcc curl redis-server node npm; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	missing=; node=; for tool in gcc curl redis-server haproxy node npm; do PATH="$$PATH:/usr/sbin" command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	case "$$missing" in *node*|*npm*) node="nodejs npm";; esac; \
-	if [ "$$missing" ]; then apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev curl redis-server $$node; fi
+	if [ "$$missing" ]; then apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev curl redis-server haproxy $$node; fi
 	npm ci --prefix e2e/audit --ignore-scripts --no-audit --no-fund

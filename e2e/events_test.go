@@ -42,6 +42,17 @@ func (b *logBuffer) expect(mutation string, result member) {
 	b.events[eventOf(mutation, result)]++
 }
 
+// expected returns how many events check looks for.
+func (b *logBuffer) expected() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	number := 0
+	for _, times := range b.events {
+		number += times
+	}
+	return number
+}
+
 // audited returns the events in the log.
 func (b *logBuffer) audited() []event {
 	var events []event

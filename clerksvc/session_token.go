@@ -2,6 +2,7 @@ package clerksvc
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/errgroup"
 
 	"clerkql/internal/secret"
@@ -55,6 +57,8 @@ func parseToken(token secret.String) (*jwt.JSONWebToken, error) {
 
 const (
 	maxTokenBytes = 8 << 10
+	// maxSignedTokens is how many tokens are remembered whose signature is right. They take about 500 bytes each.
+	maxSignedTokens = 10_000
 	// keysLife is how long the instance's keys are used before they are fetched again, while they serve on.
 	keysLife = time.Hour
 	// keysPause is the least time between two fetches, so that tokens with made-up key ids can't make us call Clerk.
@@ -70,6 +74,9 @@ type tokenVerifier struct {
 	now     func() time.Time
 	parties []string
 
+	// signed has the claims of tokens whose signature was found right a moment ago, by the SHA-256 of the token. All else is checked each time.
+	signed *lru.Cache[[sha256.Size]byte, signedClaims]
+
 	running sync.WaitGroup // what asks Clerk
 	mu      sync.Mutex
 	state   instanceState
@@ -84,17 +91,30 @@ type instanceState struct {
 	err       error // of the last fetch
 }
 
+// signedClaims are claims that a key of a set has signed. Another set, even if it has the same key, has not.
+type signedClaims struct {
+	claims sessionClaims
+	keyID  string
+	keys   *jose.JSONWebKeySet
+}
+
 func newTokenVerifier(cfg Config) *tokenVerifier {
+	signed, err := lru.New[[sha256.Size]byte, signedClaims](maxSignedTokens)
+	if err != nil { // only of a size that is none
+		panic(err)
+	}
 	return &tokenVerifier{
 		api:     cfg.API,
 		now:     cfg.Now,
 		parties: cfg.AuthorizedParties,
+		signed:  signed,
 		state:   instanceState{issuer: cfg.Issuer},
 	}
 }
 
-// sessionClaims are Clerk's own claims (session token version 2).
+// sessionClaims are the claims of a session token (version 2): the standard ones, and Clerk's own.
 type sessionClaims struct {
+	jwt.Claims
 	SessionID       string `json:"sid"`
 	Status          string `json:"sts"`
 	AuthorizedParty string `json:"azp"`
@@ -104,6 +124,12 @@ type sessionClaims struct {
 func (v *tokenVerifier) verify(ctx context.Context, token secret.String) (*Viewer, error) {
 	if len(token.Reveal()) > maxTokenBytes {
 		return nil, ErrSessionTokenInvalid
+	}
+	hash := sha256.Sum256([]byte(token.Reveal()))
+	if known, ok := v.signed.Get(hash); ok {
+		if state := v.current(); state.keys == known.keys && !v.due(state, known.keyID) {
+			return v.viewer(known.claims, state.issuer)
+		}
 	}
 	parsed, err := parseToken(token)
 	if err != nil || len(parsed.Headers) != 1 {
@@ -120,36 +146,39 @@ func (v *tokenVerifier) verify(ctx context.Context, token secret.String) (*Viewe
 	case len(keys) != 1:
 		return nil, ErrSessionTokenInvalid
 	}
-	var (
-		standard jwt.Claims
-		own      sessionClaims
-	)
-	if err := parsed.Claims(keys[0].Key, &standard, &own); err != nil {
+	var claims sessionClaims
+	if err := parsed.Claims(keys[0].Key, &claims); err != nil {
 		return nil, ErrSessionTokenInvalid
 	}
-	if err := v.check(standard, own, instance.issuer); err != nil {
+	v.signed.Add(hash, signedClaims{claims, parsed.Headers[0].KeyID, instance.keys})
+	return v.viewer(claims, instance.issuer)
+}
+
+// viewer returns who a token speaks for whose signature is right, or ErrSessionTokenInvalid.
+func (v *tokenVerifier) viewer(claims sessionClaims, issuer string) (*Viewer, error) {
+	if err := v.check(claims, issuer); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSessionTokenInvalid, err)
 	}
-	return &Viewer{UserID: standard.Subject, SessionID: own.SessionID, ExpiresAt: standard.Expiry.Time().UTC()}, nil
+	return &Viewer{UserID: claims.Subject, SessionID: claims.SessionID, ExpiresAt: claims.Expiry.Time().UTC()}, nil
 }
 
 // check holds the claims of a token whose signature is right against what a session token must say.
-func (v *tokenVerifier) check(standard jwt.Claims, own sessionClaims, issuer string) error {
+func (v *tokenVerifier) check(claims sessionClaims, issuer string) error {
 	switch {
-	case standard.Expiry == nil:
+	case claims.Expiry == nil:
 		return errors.New("no exp")
-	case standard.Subject == "":
+	case claims.Subject == "":
 		return errors.New("no sub")
-	case own.SessionID == "":
+	case claims.SessionID == "":
 		return errors.New("no sid")
-	case standard.Issuer != issuer:
+	case claims.Issuer != issuer:
 		return errors.New("other issuer")
-	case own.Status != "" && own.Status != "active":
+	case claims.Status != "" && claims.Status != "active":
 		return errors.New("session not active")
-	case own.AuthorizedParty != "" && len(v.parties) > 0 && !slices.Contains(v.parties, own.AuthorizedParty):
+	case claims.AuthorizedParty != "" && len(v.parties) > 0 && !slices.Contains(v.parties, claims.AuthorizedParty):
 		return errors.New("other authorized party")
 	}
-	return standard.ValidateWithLeeway(jwt.Expected{Time: v.now()}, MaxClockSkew)
+	return claims.ValidateWithLeeway(jwt.Expected{Time: v.now()}, MaxClockSkew)
 }
 
 // instance returns what is known of the instance. It asks Clerk when that is too little, and waits for the answer; when it is old, without

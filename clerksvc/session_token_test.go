@@ -2,6 +2,7 @@ package clerksvc_test
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,12 +97,14 @@ func TestViewerRefuses(t *testing.T) {
 			row.change(claims)
 			token := clerk.SignSessionToken(claims)
 
-			viewer, err := service.Viewer(t.Context(), clerksvc.Client{}, secret.New(token))
-			if row.ours != (err == nil) {
-				t.Errorf("our verifier: %+v, %v", viewer, err)
-			}
-			if err != nil && !errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
-				t.Errorf("our verifier failed in another way: %v", err)
+			for range 2 { // The signature of one that was seen before is not checked again.
+				viewer, err := service.Viewer(t.Context(), clerksvc.Client{}, secret.New(token))
+				if row.ours != (err == nil) {
+					t.Errorf("our verifier: %+v, %v", viewer, err)
+				}
+				if err != nil && !errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
+					t.Errorf("our verifier failed in another way: %v", err)
+				}
 			}
 			if _, err := sdkVerify(t, clerk, token); row.theSDKs != (err == nil) {
 				t.Errorf("the SDK's verifier: %v", err)
@@ -176,6 +179,34 @@ func TestFailuresDoNotHammerClerk(t *testing.T) {
 	now = now.Add(2 * time.Second)
 	if _, err := service.Viewer(t.Context(), clerksvc.Client{}, token); err != nil {
 		t.Errorf("once the issuer is known: %v", err)
+	}
+}
+
+// TestATokenThatWasSeenExpires holds that remembering a signature makes no token live longer, or be another's.
+func TestATokenThatWasSeenExpires(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	user := seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+	ahead := time.Duration(0)
+	service := newService(t, clerk, func(c *clerksvc.Config) { c.Now = func() time.Time { return time.Now().Add(ahead) } })
+	token := clerk.SignSessionToken(clerk.SessionTokenClaims(user.ID, sessionID))
+	for range 2 {
+		if _, err := service.Viewer(t.Context(), clerksvc.Client{}, secret.New(token)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	payload := strings.Index(token, ".") + 5
+	for name, altered := range map[string]string{
+		"altered":             token[:payload] + "x" + token[payload+1:],
+		"with more":           token + "A",
+		"without a signature": token[:strings.LastIndex(token, ".")+1],
+	} {
+		if _, err := service.Viewer(t.Context(), clerksvc.Client{}, secret.New(altered)); !errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ahead = 2 * time.Minute
+	if _, err := service.Viewer(t.Context(), clerksvc.Client{}, secret.New(token)); !errors.Is(err, clerksvc.ErrSessionTokenInvalid) {
+		t.Errorf("expired: %v", err)
 	}
 }
 

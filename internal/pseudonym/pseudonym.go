@@ -8,7 +8,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash"
 	"net/netip"
+	"sync"
 )
 
 // KeyBytes is how long the key of a Hasher must be at least, in bytes.
@@ -19,7 +21,9 @@ const sumBytes = 16
 
 // Hasher makes pseudonyms. They are keyed hashes, because there are few enough IP addresses, and mail addresses, to try them all with
 // any other hash. All are 24 bytes long.
-type Hasher struct{ secret []byte }
+type Hasher struct {
+	macs sync.Pool // of hash.Hash: the secret is hashed once for each, and not for each pseudonym
+}
 
 // NewHasher returns a Hasher with a secret that it derives from key. Replicas with the same key make the same pseudonyms. It is an error if key
 // is shorter than KeyBytes.
@@ -31,7 +35,7 @@ func NewHasher(key []byte) (*Hasher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pseudonym: %w", err)
 	}
-	return &Hasher{secret: secret}, nil
+	return &Hasher{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}}, nil
 }
 
 // IP returns the pseudonym of a client's IP address. A whole /64 of IPv6 is one client, because that is the least that a network gives to
@@ -52,7 +56,9 @@ func (h *Hasher) Identifier(normalised string) string { return h.hash('a', []byt
 func (h *Hasher) Subject(id string) string { return h.hash('s', []byte(id)) }
 
 func (h *Hasher) hash(kind byte, text []byte) string {
-	mac := hmac.New(sha256.New, h.secret)
+	mac := h.macs.Get().(hash.Hash)
+	defer h.macs.Put(mac)
+	mac.Reset()
 	mac.Write([]byte{kind})
 	mac.Write(text)
 	return string([]byte{kind, ':'}) + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:sumBytes])

@@ -15,7 +15,7 @@ import (
 	"clerkql/internal/secret"
 )
 
-// admitted is a service that shares out 100 calls of an hour: 49 at once, and then 8 in six minutes.
+// admitted is a service that shares out 100 calls of an hour: 49 at once, and then 4 or 5 in three minutes.
 type admitted struct {
 	*clerksvc.Service
 	clerk *clerkemu.Server

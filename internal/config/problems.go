@@ -228,7 +228,7 @@ const (
 )
 
 const (
-	minClerkRateLimit   = 20 // no fewer can be shared out
+	minClerkRateLimit   = 25 // no fewer can be shared out
 	maxClerkConcurrency = 10_000
 )
 

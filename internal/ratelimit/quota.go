@@ -10,9 +10,10 @@ import (
 // Quota shares out the calls that somebody else lets us make in a time, so that they are spent on what matters most and none is made in
 // vain. Where a Budget bounds what a client does to us, a Quota bounds what all of us together do to Clerk. It is safe for concurrent use.
 //
-// The calls of the last period are counted in tenths of it, so at most 98 % of the limit are given in any period, however they are spread. (A
+// The calls of the last period are counted in twentieths of it, so at most 98 % of the limit are given in any period, however they are spread. (A
 // bucket that refills would have to be small, or slow, to promise that.) While less than half of them is used, calls are given as they are
-// asked for; beyond it, each tenth gives no more than its even part, so that a flood is spread over the period, and ends when it ends.
+// asked for; beyond it, each part gives no more than its even share and what the one before has left of its own, so that a flood is spread over
+// the period, and ends when it ends.
 type Quota interface {
 	// Take takes calls, or says how long to wait at least. A store that is somewhere else also returns an error if it could not be asked.
 	Take(ctx context.Context, calls int, class Class) (Grant, error)
@@ -26,9 +27,9 @@ type Quota interface {
 type Class int
 
 const (
-	// Deferrable calls get, beyond half of the limit, half of what a tenth would have given evenly so far, if nobody else took it.
+	// Deferrable calls get, beyond half of the limit, half of what two parts give evenly, as far as nobody else has taken it.
 	Deferrable Class = iota
-	// Essential calls get, beyond half of the limit, what each tenth gives evenly.
+	// Essential calls get, beyond half of the limit, what each part gives evenly.
 	Essential
 	// Committed calls belong to something that has begun. They are always given, and counted.
 	Committed
@@ -40,12 +41,12 @@ type Grant struct {
 	OK         bool
 	RetryAfter time.Duration
 
-	slot int64 // the tenth that they are counted in
+	slot int64 // the number of the part that they are counted in
 }
 
 const (
-	// tenths is how many tenths are counted: those of a whole period, and the one that has begun.
-	tenths = 11
+	// parts is how many parts are counted: those of a whole period, and the one that has begun.
+	parts = 20 + 1
 	// usedPercent is how much of the limit is given. The rest is for calls that reach Clerk later, or earlier, than they were counted.
 	usedPercent = 98
 	// maxPause bounds a Pause.
@@ -54,24 +55,24 @@ const (
 
 // quotaRules says what is given of a limit.
 type quotaRules struct {
-	most  int           // calls in any period
-	tenth time.Duration // of a period
+	most int           // calls in any period
+	part time.Duration // of a period
 }
 
 func newQuotaRules(limit Budget) (quotaRules, error) {
-	rules := quotaRules{most: limit.Count * usedPercent / 100, tenth: limit.Per / (tenths - 1)}
+	rules := quotaRules{most: limit.Count * usedPercent / 100, part: limit.Per / (parts - 1)}
 	if err := limit.Validate(); err != nil {
 		return rules, err
 	}
-	if rules.most < tenths || rules.tenth < time.Millisecond {
+	if rules.most < parts || rules.part < time.Millisecond {
 		return rules, fmt.Errorf("ratelimit: can't share out %d calls in %v", limit.Count, limit.Per)
 	}
 	return rules, nil
 }
 
-// gives reports whether a class gets calls when so many are used of the last period, and of the tenth that began some time ago. quota_take.lua
-// says the same.
-func (r quotaRules) gives(calls int, class Class, used, current int, elapsed time.Duration) bool {
+// gives reports whether a class gets calls when so many are used of the last period, of the part that has begun, and of the one before.
+// quota_take.lua says the same.
+func (r quotaRules) gives(calls int, class Class, used, current, before int) bool {
 	used, current = used+calls, current+calls
 	switch {
 	case class == Committed:
@@ -81,15 +82,15 @@ func (r quotaRules) gives(calls int, class Class, used, current int, elapsed tim
 	case used <= r.most/2:
 		return true
 	case class == Essential:
-		return current <= r.most/tenths
+		return parts*current <= r.most+max(0, r.most-parts*before)
 	default:
-		return time.Duration(2*current)*r.tenth <= time.Duration(r.most/tenths)*elapsed
+		return parts*(before+current) <= r.most
 	}
 }
 
 func (r quotaRules) slot(now time.Time) (slot int64, elapsed time.Duration) {
-	micros, tenth := now.UnixMicro(), r.tenth.Microseconds()
-	return micros / tenth, time.Duration(micros%tenth) * time.Microsecond
+	micros, part := now.UnixMicro(), r.part.Microseconds()
+	return micros / part, time.Duration(micros%part) * time.Microsecond
 }
 
 // MemoryQuota is a Quota of this process alone.
@@ -98,7 +99,7 @@ type MemoryQuota struct {
 	now   func() time.Time
 
 	mu     sync.Mutex
-	counts [tenths]struct {
+	counts [parts]struct {
 		slot  int64
 		calls int
 	}
@@ -117,22 +118,25 @@ func (q *MemoryQuota) Take(_ context.Context, calls int, class Class) (Grant, er
 	defer q.mu.Unlock()
 	now := q.now()
 	slot, elapsed := q.rules.slot(now)
-	used := 0
-	for _, count := range q.counts {
-		if count.slot > slot-tenths && count.slot <= slot {
-			used += count.calls
-		}
-	}
-	current := &q.counts[slot%tenths]
+	current := &q.counts[slot%parts]
 	if current.slot != slot {
 		current.slot, current.calls = slot, 0
+	}
+	used, before := 0, 0
+	for _, count := range q.counts {
+		if count.slot > slot-parts && count.slot <= slot {
+			used += count.calls
+		}
+		if count.slot == slot-1 {
+			before = count.calls
+		}
 	}
 	paused := q.pausedUntil.Sub(now)
 	switch {
 	case paused > 0 && class != Committed:
 		return Grant{RetryAfter: paused}, nil
-	case !q.rules.gives(calls, class, used, current.calls, elapsed):
-		return Grant{RetryAfter: q.rules.tenth - elapsed}, nil
+	case !q.rules.gives(calls, class, used, current.calls, before):
+		return Grant{RetryAfter: q.rules.part - elapsed}, nil
 	}
 	current.calls += calls
 	return Grant{OK: true, slot: slot}, nil
@@ -142,7 +146,7 @@ func (q *MemoryQuota) Take(_ context.Context, calls int, class Class) (Grant, er
 func (q *MemoryQuota) Return(_ context.Context, grant Grant, calls int) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if count := &q.counts[grant.slot%tenths]; count.slot == grant.slot {
+	if count := &q.counts[grant.slot%parts]; count.slot == grant.slot {
 		count.calls = max(0, count.calls-calls)
 	}
 	return nil

@@ -43,11 +43,11 @@ func (r *Redis) Quota(limit Budget) (*RedisQuota, error) {
 
 // Take implements Quota. Canceling ctx does not cut it short.
 func (q *RedisQuota) Take(ctx context.Context, calls int, class Class) (Grant, error) {
-	answer, err := q.run(ctx, q.take, calls, int(class), q.rules.most, q.rules.tenth.Microseconds()).Int64Slice()
+	answer, err := q.run(ctx, q.take, calls, int(class), q.rules.most, q.rules.part.Microseconds()).Int64Slice()
 	if err != nil {
 		return Grant{}, fmt.Errorf("ratelimit: redis: %w", err)
 	}
-	if len(answer) != 2 || answer[1] < 0 || answer[0] == 0 && answer[1] > max(maxPause, q.rules.tenth).Microseconds() {
+	if len(answer) != 2 || answer[1] < 0 || answer[0] == 0 && answer[1] > max(maxPause, q.rules.part).Microseconds() {
 		return Grant{}, errors.New("ratelimit: redis: the answer is not one of the quota's script")
 	}
 	if answer[0] == 0 {

@@ -1,7 +1,7 @@
--- Gives back calls that were taken in a tenth, if that is still counted.
+-- Gives back calls that were taken in a part, if that is still counted.
 --
 -- KEYS[1]  the hash of quota_take.lua
--- ARGV     the number of the tenth; how many calls
+-- ARGV     the number of the part; how many calls
 
 local count = tonumber(redis.call('HGET', KEYS[1], ARGV[1]))
 if count then

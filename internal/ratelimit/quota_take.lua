@@ -1,26 +1,28 @@
 -- Takes calls of a quota, by the rules of quota.go.
 --
--- KEYS[1]  a hash: how many calls were taken in each tenth of a period, and until when there is a pause ("paused", in microseconds)
--- ARGV     how many calls; their class (0 deferrable, 1 essential, 2 committed); how many are given in a period; its tenth, in microseconds
--- The answer is {1, the number of the tenth}, or {0, for how many microseconds to wait at least}.
+-- KEYS[1]  a hash: how many calls were taken in each part of a period, and until when there is a pause ("paused", in microseconds)
+-- ARGV     how many calls; their class (0 deferrable, 1 essential, 2 committed); how many are given in a period; its part, in microseconds
+-- The answer is {1, the number of the part}, or {0, for how many microseconds to wait at least}.
 
-local calls, class, most, tenth = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local calls, class, most, part = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local slot, elapsed = math.floor(now / tenth), now % tenth
+local slot, elapsed = math.floor(now / part), now % part
 
-local used, current, pause = calls, calls, 0
+local used, current, before, pause = calls, calls, 0, 0
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
   local at, count = tonumber(fields[i]), tonumber(fields[i + 1]) or 0
   if fields[i] == 'paused' then
     pause = count - now
-  elseif not at or at <= slot - 11 or at > slot then
+  elseif not at or at <= slot - 21 or at > slot then
     redis.call('HDEL', KEYS[1], fields[i])
   else
     used = used + count
     if at == slot then
       current = current + count
+    elseif at == slot - 1 then
+      before = count
     end
   end
 end
@@ -29,16 +31,16 @@ if class < 2 then
   if pause > 0 then
     return { 0, pause }
   end
-  local even, evenly = math.floor(most / 11), false
+  local evenly
   if class == 1 then
-    evenly = current <= even
+    evenly = 21 * current <= most + math.max(0, most - 21 * before)
   else
-    evenly = 2 * current * tenth <= even * elapsed
+    evenly = 21 * (before + current) <= most
   end
   if used > most or used > math.floor(most / 2) and not evenly then
-    return { 0, tenth - elapsed }
+    return { 0, part - elapsed }
   end
 end
 redis.call('HINCRBY', KEYS[1], string.format('%.0f', slot), calls)
-redis.call('PEXPIRE', KEYS[1], math.ceil(math.max(20 * tenth, pause) / 1000))
+redis.call('PEXPIRE', KEYS[1], math.ceil(math.max(40 * part, pause) / 1000))
 return { 1, slot }

@@ -17,12 +17,12 @@ const (
 	committed  = ratelimit.Committed
 )
 
-// limit of the quotas under test: 980 of the calls are given, 89 of them in a tenth. Keys in Redis expire in real time, so it is a long one.
+// limit of the quotas under test: 980 of the calls are given, 46 or 47 of them in a part. Keys in Redis expire in real time, so it is a long one.
 var limit = ratelimit.Budget{Count: 1000, Per: time.Hour}
 
-const tenth = 6 * time.Minute
+const part = 3 * time.Minute
 
-// quotaSubject is a quota under test, with the clock that it goes by, which stands at the beginning of a tenth.
+// quotaSubject is a quota under test, with the clock that it goes by, which stands at the beginning of a part.
 type quotaSubject struct {
 	ratelimit.Quota
 	advance func(time.Duration)
@@ -31,12 +31,12 @@ type quotaSubject struct {
 
 func eachQuota(t *testing.T, test func(t *testing.T, q quotaSubject)) {
 	t.Run("memory", func(t *testing.T) {
-		c := newTenthClock()
+		c := newQuotaClock()
 		test(t, quotaSubject{memoryQuota(t, c), c.Advance, c.Now})
 	})
 	t.Run("redis", func(t *testing.T) { test(t, redisQuota(t)) })
 	t.Run("fallback", func(t *testing.T) {
-		shared, c := redisQuota(t), newTenthClock()
+		shared, c := redisQuota(t), newQuotaClock()
 		fallback := ratelimit.NewFallback(nil, nil, time.Second, c.Now, slog.New(slog.DiscardHandler))
 		test(t, quotaSubject{fallback.Quota(shared, memoryQuota(t, c)), func(d time.Duration) {
 			c.Advance(d)
@@ -48,7 +48,7 @@ func eachQuota(t *testing.T, test func(t *testing.T, q quotaSubject)) {
 	})
 }
 
-func newTenthClock() *clock { return &clock{now: epoch.Truncate(time.Hour)} }
+func newQuotaClock() *clock { return &clock{now: epoch.Truncate(time.Hour)} }
 
 func memoryQuota(t testing.TB, c *clock) *ratelimit.MemoryQuota {
 	t.Helper()
@@ -61,7 +61,7 @@ func memoryQuota(t testing.TB, c *clock) *ratelimit.MemoryQuota {
 
 func redisQuota(t *testing.T) quotaSubject {
 	t.Helper()
-	r, c := connect(t, redistest.Start(t), 10*time.Second), newTenthClock()
+	r, c := connect(t, redistest.Start(t), 10*time.Second), newQuotaClock()
 	q, err := r.Quota(limit)
 	if err != nil {
 		t.Fatal(err)
@@ -109,25 +109,32 @@ func wantCalls(t testing.TB, what string, got, want int) {
 func TestAQuotaGivesAShareAtOnceAndTheRestEvenly(t *testing.T) {
 	eachQuota(t, func(t *testing.T, q quotaSubject) {
 		wantCalls(t, "half at once", givenCalls(t, q, deferrable), 490)
-		if grant := takeCalls(t, q, 1, essential); grant.RetryAfter != tenth {
+		if grant := takeCalls(t, q, 1, essential); grant.RetryAfter != part {
 			t.Errorf("refused with %+v", grant)
 		}
-		q.advance(tenth / 2)
-		wantCalls(t, "half a tenth later, which has given enough", givenCalls(t, q, essential), 0)
-		q.advance(tenth / 2)
-		wantCalls(t, "at the beginning of the next tenth", givenCalls(t, q, deferrable), 0)
-		q.advance(tenth / 2)
-		wantCalls(t, "half of what half a tenth gives", givenCalls(t, q, deferrable), 22)
-		wantCalls(t, "the rest of the tenth", givenCalls(t, q, essential), 67)
-		q.advance(tenth / 2)
-		for range 4 {
-			wantCalls(t, "a tenth", givenCalls(t, q, essential), 89)
-			q.advance(tenth)
+		q.advance(part / 2)
+		wantCalls(t, "half a part later, which has given enough", givenCalls(t, q, essential), 0)
+		q.advance(part / 2)
+		wantCalls(t, "after a part that has given more than its share", givenCalls(t, q, deferrable), 0)
+		wantCalls(t, "an even share", givenCalls(t, q, essential), 46)
+		q.advance(2 * part)
+		wantCalls(t, "half of two shares", givenCalls(t, q, deferrable), 46)
+		wantCalls(t, "the rest of them", givenCalls(t, q, essential), 47)
+		q.advance(part)
+		wantCalls(t, "after a part that was used", givenCalls(t, q, deferrable), 0)
+		left := 980 - 490 - 46 - 46 - 47
+		for range 7 {
+			given := givenCalls(t, q, essential)
+			if given != 46 && given != 47 {
+				t.Errorf("an even share of %d calls", given)
+			}
+			left -= given
+			q.advance(part)
 		}
-		wantCalls(t, "what is left of the period", givenCalls(t, q, essential), 980-490-5*89)
-		q.advance(tenth)
+		wantCalls(t, "what is left of the period", givenCalls(t, q, essential), left)
+		q.advance(part)
 		wantCalls(t, "when all is used", givenCalls(t, q, essential), 0)
-		q.advance(time.Hour + tenth)
+		q.advance(time.Hour + part)
 		wantCalls(t, "a period later", givenCalls(t, q, essential), 490)
 	})
 }
@@ -145,7 +152,7 @@ func TestCommittedCallsAreGivenAndCounted(t *testing.T) {
 func TestReturnedCallsAreGivenAgain(t *testing.T) {
 	eachQuota(t, func(t *testing.T, q quotaSubject) {
 		grant := takeCalls(t, q, 490, essential)
-		q.advance(tenth)
+		q.advance(part)
 		if err := q.Return(context.Background(), grant, 200); err != nil {
 			t.Fatal(err)
 		}
@@ -225,8 +232,8 @@ func TestAFloodStarvesNobody(t *testing.T) {
 		// essentials is how many of the limit's calls essential ones must get at least, and others how many of a few that are asked for.
 		essentials, others float64
 	}{
-		"of what can't wait": {[]ratelimit.Class{essential}, 0.85, 0},
-		"of both":            {[]ratelimit.Class{deferrable, essential}, 0.82, 0},
+		"of what can't wait": {[]ratelimit.Class{essential}, 0.87, 0},
+		"of both":            {[]ratelimit.Class{deferrable, essential}, 0.84, 0},
 		"of what can wait":   {[]ratelimit.Class{deferrable}, 0, 0.97},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +247,7 @@ func TestAFloodStarvesNobody(t *testing.T) {
 							floods += 4
 						}
 					}
-					if i%10 == 5 { // a sign-in now and then: a tenth of what the limit allows
+					if i%10 == 5 { // a sign-in now and then: a part of what the limit allows
 						fewAsked++
 						if takeCalls(t, q, 4, essential).OK {
 							few++
@@ -255,19 +262,19 @@ func TestAFloodStarvesNobody(t *testing.T) {
 					t.Errorf("of few sign-ins, %.3f were let through", got)
 				}
 				// When it ends, so do the refusals.
-				q.advance(2 * tenth)
+				q.advance(2 * part)
 				if !takeCalls(t, q, 4, essential).OK || !takeCalls(t, q, 2, deferrable).OK && !later(t, q, deferrable) {
-					t.Error("refused two tenths after the flood")
+					t.Error("refused two parts after the flood")
 				}
 			})
 		})
 	}
 }
 
-// later reports whether calls are given within a tenth.
+// later reports whether calls are given within a part.
 func later(t *testing.T, q quotaSubject, class ratelimit.Class) bool {
 	for range 10 {
-		q.advance(tenth / 10)
+		q.advance(part / 10)
 		if takeCalls(t, q, 2, class).OK {
 			return true
 		}
@@ -277,7 +284,7 @@ func later(t *testing.T, q quotaSubject, class ratelimit.Class) bool {
 
 func TestReplicasShareAQuota(t *testing.T) {
 	server := redistest.Start(t)
-	c := newTenthClock()
+	c := newQuotaClock()
 	quotas := make([]*ratelimit.FallbackQuota, 2)
 	for i := range quotas {
 		r := connect(t, server, time.Second)

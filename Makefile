@@ -8,7 +8,7 @@ export CLERK_OPENAPI_DIR := $(abspath $(or $(CLERK_OPENAPI_DIR),../shared/clerk-
 # The race detector needs a C compiler. Without one the tests still run, and say what they could not look for.
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
-.PHONY: dev test generate lint fmt fuzz vulncheck deps
+.PHONY: dev test generate lint fmt fuzz vulncheck bench deps
 
 dev:
 	go run . dev
@@ -46,6 +46,11 @@ fuzz:
 	go test ./internal/middleware -run '^$$' -fuzz '^FuzzHeaders$$' -fuzztime $(FUZZTIME)
 	go test ./clerksvc -run '^$$' -fuzz '^FuzzEmail$$' -fuzztime $(FUZZTIME)
 	go test ./clerksvc -run '^$$' -fuzz '^FuzzStrength$$' -fuzztime $(FUZZTIME)
+
+# Measures, and puts the figures into docs/performance.md. Takes ten minutes on a machine that does nothing else, which has to be Linux and have Node.js with npm.
+bench:
+	npm ci --prefix bench/node --ignore-scripts --no-audit --no-fund
+	go run ./bench -out docs/performance.md
 
 # What is nice to have beyond Go and Git, on Debian: a C compiler for the race detector, curl for the walk-through, Redis for the tests of
 # what replicas share, HAProxy for those behind a proxy, Node.js for the audit of GraphQL over HTTP.

@@ -45,6 +45,7 @@ func dev(ctx context.Context, cfg config.Dev, stdout, stderr io.Writer) error {
 		handleKeys:   [][]byte{seal.RandomKey()},
 		flows:        cfg.Flows,
 		limits:       limits,
+		redisURL:     cfg.RedisURL,
 		open:         true,
 	}.serve(ctx, cfg.HTTP, log, func(url string) {
 		demo := demoUser()

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"log/slog"
 	"time"
 
 	"clerkql/clerksvc"
@@ -16,26 +14,22 @@ const (
 	// knownKeys is how many clients are known in memory, which takes about 10 MB, and knownLife is for how long.
 	knownKeys = 50_000
 	knownLife = 30 * 24 * time.Hour
-	// redisTimeout bounds a call to Redis, and redisPause is how long Redis is left alone after one that failed.
-	redisTimeout = 100 * time.Millisecond
-	redisPause   = time.Second
 )
 
 // counts is what is counted of what clients and this server do, in this process or shared among replicas.
 type counts struct {
 	limits *clerksvc.Limits // nil: clients have none
 	quota  ratelimit.Quota
-	close  func() error
 }
 
 // newCounts returns the counts for the limits of clients, if there are any, and for how often Clerk may be called.
-func newCounts(cfg *config.Limits, clerk config.Budget, log *slog.Logger) (*counts, error) {
+func newCounts(cfg *config.Limits, clerk config.Budget, redis replicas) (*counts, error) {
 	quota, err := ratelimit.NewMemoryQuota(budget(clerk), time.Now)
 	if err != nil {
 		return nil, err
 	}
 	if cfg == nil {
-		return &counts{quota: quota, close: func() error { return nil }}, nil
+		return &counts{quota: quota}, nil
 	}
 	memory, err := ratelimit.NewMemory(limitKeys, time.Now)
 	if err != nil {
@@ -45,22 +39,18 @@ func newCounts(cfg *config.Limits, clerk config.Budget, log *slog.Logger) (*coun
 	if err != nil {
 		return nil, err
 	}
-	if cfg.RedisURL.Reveal() == "" {
-		return &counts{limits: newLimits(*cfg, memory, marks), quota: quota, close: func() error { return nil }}, nil
+	if redis.conn == nil {
+		return &counts{limits: newLimits(*cfg, memory, marks), quota: quota}, nil
 	}
-	redis, err := ratelimit.NewRedis(cfg.RedisURL.Reveal(), redisTimeout)
+	store := ratelimit.NewRedis(redis.conn)
+	shared, err := store.Quota(budget(clerk))
 	if err != nil {
 		return nil, err
 	}
-	shared, err := redis.Quota(budget(clerk))
-	if err != nil {
-		return nil, errors.Join(err, redis.Close())
-	}
-	fallback := ratelimit.NewFallback(redis, memory, redisPause, time.Now, log)
+	fallback := ratelimit.NewFallback(store, memory, redis.outage)
 	return &counts{
-		limits: newLimits(*cfg, fallback, fallback.Marks(redis.Marks(knownLife), marks)),
+		limits: newLimits(*cfg, fallback, fallback.Marks(store.Marks(knownLife), marks)),
 		quota:  fallback.Quota(shared, quota),
-		close:  redis.Close,
 	}, nil
 }
 

@@ -30,6 +30,7 @@ import (
 	"clerkql/internal/playground"
 	"clerkql/internal/pseudonym"
 	"clerkql/internal/seal"
+	"clerkql/internal/secret"
 	"clerkql/internal/telemetry"
 	"clerkql/resolvers"
 )
@@ -98,6 +99,7 @@ func serve(ctx context.Context, cfg config.Serve, stderr io.Writer) error {
 		handleKeys:   cfg.Keys(),
 		flows:        cfg.Flows,
 		limits:       &cfg.Limits,
+		redisURL:     cfg.RedisURL,
 		open:         cfg.Playground,
 	}.serve(ctx, cfg.HTTP, log, func(url string) {
 		log.InfoContext(ctx, "serving", slog.String("graphql", url+"/graphql"))
@@ -111,6 +113,7 @@ type api struct {
 	handleKeys   [][]byte
 	flows        config.Flows
 	limits       *config.Limits // nil: none
+	redisURL     secret.String  // empty: nothing is shared
 	open         bool           // adds the Playground and introspection
 }
 
@@ -124,11 +127,15 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	if err != nil {
 		return err
 	}
-	counts, err := newCounts(a.limits, clerkRateLimit(a.flows.ClerkRateLimit, a.clerk), log)
+	redis, err := joinReplicas(a.redisURL, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, counts.close()) }()
+	defer func() { err = errors.Join(err, redis.close()) }()
+	counts, err := newCounts(a.limits, clerkRateLimit(a.flows.ClerkRateLimit, a.clerk), redis)
+	if err != nil {
+		return err
+	}
 	service, err := clerksvc.New(clerksvc.Config{
 		API:               clerksvc.NewAPI(backendAPI(a.clerk, a.flows.ClerkTimeout, log)),
 		FrontendAPI:       clerksvc.NewFrontendAPI(frontendAPI(a.clerk, a.flows.ClerkTimeout, log)),

@@ -16,7 +16,7 @@ func (m *Memory) Len() int { return len(m.buckets) }
 func (m *MemoryMarks) Len() int { return m.marked.Len() }
 
 // Client returns the client of r.
-func (r *Redis) Client() *redis.Client { return r.client }
+func (r *Redis) Client() *redis.Client { return r.conn.Client }
 
 // RedisKey is where the bucket of a charge is.
 func RedisKey(charge Charge) string { return redisKey(charge) }

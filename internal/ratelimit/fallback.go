@@ -2,8 +2,8 @@ package ratelimit
 
 import (
 	"context"
-	"log/slog"
-	"time"
+
+	"clerkql/internal/sharedredis"
 )
 
 // Fallback is a Store that takes from a shared store, and, while that one fails, from a local one. It never fails itself.
@@ -14,29 +14,16 @@ import (
 // was spent in an outage: a key can spend a budget there once more.
 type Fallback struct {
 	shared, local Store
-	outage        *outage
+	outage        *sharedredis.Outage
 }
 
-// FallbackStats is what a Fallback has seen.
-type FallbackStats struct {
-	// Local: the shared store failed, and has not answered since.
-	Local bool
-	// Outages is how often it began to fail, and Calls how many were answered without it.
-	Outages, Calls uint64
-}
-
-// NewFallback returns a Fallback that asks shared, and local while shared fails. pause is how long it leaves a shared store alone that has
-// failed. now is the clock.
-func NewFallback(shared, local Store, pause time.Duration, now func() time.Time, log *slog.Logger) *Fallback {
-	return &Fallback{shared: shared, local: local, outage: &outage{pause: pause, now: now, log: log}}
+// NewFallback returns a Fallback that asks shared, and local in an outage. All that asks where shared is should go by the same Outage.
+func NewFallback(shared, local Store, outage *sharedredis.Outage) *Fallback {
+	return &Fallback{shared: shared, local: local, outage: outage}
 }
 
 // Stats returns what was seen so far.
-func (f *Fallback) Stats() FallbackStats {
-	f.outage.mu.Lock()
-	defer f.outage.mu.Unlock()
-	return f.outage.stats
-}
+func (f *Fallback) Stats() sharedredis.Stats { return f.outage.Stats() }
 
 // Take implements Store. The only errors are those of charges that are not valid.
 func (f *Fallback) Take(ctx context.Context, charges []Charge) (Decision, error) {
@@ -44,7 +31,7 @@ func (f *Fallback) Take(ctx context.Context, charges []Charge) (Decision, error)
 		return Decision{}, err
 	}
 	var decision Decision
-	answered := f.outage.ask(ctx, writes, func() (err error) {
+	answered := f.outage.Ask(ctx, sharedredis.Writes, func() (err error) {
 		decision, err = f.shared.Take(ctx, charges)
 		return err
 	})

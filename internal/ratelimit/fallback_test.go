@@ -13,6 +13,7 @@ import (
 
 	"clerkql/internal/ratelimit"
 	"clerkql/internal/redistest"
+	"clerkql/internal/sharedredis"
 )
 
 const pause = time.Second
@@ -52,7 +53,7 @@ func fallback(t *testing.T) fallen {
 	t.Helper()
 	f := fallen{clock: newClock(), log: &bytes.Buffer{}}
 	f.shared = &flaky{Store: memory(t, 1000, f.clock)}
-	f.Fallback = ratelimit.NewFallback(f.shared, memory(t, 1000, f.clock), pause, f.clock.Now, slog.New(slog.NewTextHandler(f.log, nil)))
+	f.Fallback = ratelimit.NewFallback(f.shared, memory(t, 1000, f.clock), sharedredis.NewOutage(pause, f.clock.Now, slog.New(slog.NewTextHandler(f.log, nil))))
 	return f
 }
 
@@ -114,7 +115,7 @@ func TestOneCallPerPauseTriesTheSharedStore(t *testing.T) {
 	if calls := f.shared.calls.Load(); calls != 10 {
 		t.Errorf("%d calls in 10 pauses", calls)
 	}
-	if got, want := f.Stats(), (ratelimit.FallbackStats{Local: true, Outages: 1, Calls: 1000}); got != want {
+	if got, want := f.Stats(), (sharedredis.Stats{Local: true, Outages: 1, Calls: 1000}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	// The others do not wait for the one that tries.
@@ -126,7 +127,7 @@ func TestOneCallPerPauseTriesTheSharedStore(t *testing.T) {
 	}
 	f.shared.away.Store(false)
 	take(t, f, c)
-	if got, want := f.Stats(), (ratelimit.FallbackStats{Outages: 1, Calls: 1001}); got != want {
+	if got, want := f.Stats(), (sharedredis.Stats{Outages: 1, Calls: 1001}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	take(t, f, c)
@@ -152,7 +153,7 @@ func TestEachChangeIsLoggedOnce(t *testing.T) {
 		t.Errorf("%d lines, %+v:\n%s", len(lines), f.Stats(), f.log)
 	}
 	for i, line := range lines {
-		if want := []string{"level=WARN msg=\"rate limits are local, as the shared store fails\" error=away", "level=INFO msg=\"rate limits are shared again\" outage=5s outages_so_far="}[i%2]; !strings.Contains(line, want) {
+		if want := []string{"level=WARN msg=\"redis is away: rate limits are local, as is all else that replicas share\" error=away", "level=INFO msg=\"redis is back: rate limits are shared again, as is all else\" outage=5s outages_so_far="}[i%2]; !strings.Contains(line, want) {
 			t.Errorf("%s\nwant %s", line, want)
 		}
 		if strings.Contains(line, "some key") {
@@ -190,7 +191,7 @@ func TestRedisIsKilledAndRestarted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := ratelimit.NewFallback(connect(t, server, 100*time.Millisecond), local, pause, time.Now, slog.New(slog.DiscardHandler))
+	f := ratelimit.NewFallback(connect(t, server, 100*time.Millisecond), local, sharedredis.NewOutage(pause, time.Now, slog.New(slog.DiscardHandler)))
 
 	const count, interval = 40, 25 * time.Millisecond
 	charges := []ratelimit.Charge{charge(per(count, count*interval), "k"), charge(per(1_000_000, time.Minute), "other")}
@@ -267,7 +268,7 @@ func TestRedisHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := ratelimit.NewFallback(connect(t, server, 100*time.Millisecond), local, pause, time.Now, slog.New(slog.DiscardHandler))
+	f := ratelimit.NewFallback(connect(t, server, 100*time.Millisecond), local, sharedredis.NewOutage(pause, time.Now, slog.New(slog.DiscardHandler)))
 	c := charge(per(100, time.Hour), "k")
 	take(t, f, c)
 	server.Hang()

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"clerkql/internal/sharedredis"
 )
 
 // Marks remember keys, each for a time that is the same for all. They are safe for concurrent use.
@@ -70,9 +72,9 @@ func (m *RedisMarks) Mark(ctx context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	ctx, cancel := m.redis.bound(ctx)
+	ctx, cancel := m.redis.conn.Bound(ctx)
 	defer cancel()
-	answer, err := m.redis.client.Set(ctx, redisMarkPrefix+key, "", m.life).Result()
+	answer, err := m.redis.conn.Client.Set(ctx, redisMarkPrefix+key, "", m.life).Result()
 	if err != nil {
 		return fmt.Errorf("ratelimit: redis: %w", err)
 	}
@@ -87,9 +89,9 @@ func (m *RedisMarks) Marked(ctx context.Context, key string) (bool, error) {
 	if err := checkKey(key); err != nil {
 		return false, err
 	}
-	ctx, cancel := m.redis.bound(ctx)
+	ctx, cancel := m.redis.conn.Bound(ctx)
 	defer cancel()
-	answer, err := m.redis.client.Exists(ctx, redisMarkPrefix+key).Result()
+	answer, err := m.redis.conn.Client.Exists(ctx, redisMarkPrefix+key).Result()
 	if err != nil {
 		return false, fmt.Errorf("ratelimit: redis: %w", err)
 	}
@@ -103,7 +105,7 @@ func (m *RedisMarks) Marked(ctx context.Context, key string) (bool, error) {
 // not known here. After it, what was marked here in it is not known to them, until it is marked again.
 type FallbackMarks struct {
 	shared, local Marks
-	outage        *outage
+	outage        *sharedredis.Outage
 }
 
 // Marks returns FallbackMarks that use shared, which must be where the shared store of f is, and local. An outage of one is one of
@@ -117,7 +119,7 @@ func (m *FallbackMarks) Mark(ctx context.Context, key string) error {
 	if err := m.local.Mark(ctx, key); err != nil {
 		return err
 	}
-	m.outage.ask(ctx, writes, func() error { return m.shared.Mark(ctx, key) })
+	m.outage.Ask(ctx, sharedredis.Writes, func() error { return m.shared.Mark(ctx, key) })
 	return nil
 }
 
@@ -128,7 +130,7 @@ func (m *FallbackMarks) Marked(ctx context.Context, key string) (bool, error) {
 		return false, err
 	}
 	var marked bool
-	m.outage.ask(ctx, reads, func() (err error) {
+	m.outage.Ask(ctx, sharedredis.Reads, func() (err error) {
 		marked, err = m.shared.Marked(ctx, key)
 		return err
 	})

@@ -11,6 +11,7 @@ import (
 
 	"clerkql/internal/ratelimit"
 	"clerkql/internal/redistest"
+	"clerkql/internal/sharedredis"
 )
 
 type flakyMarks struct {
@@ -97,7 +98,7 @@ func TestAnOutageIsOneForAll(t *testing.T) {
 				if n := asked(); n != 1 {
 					t.Errorf("%d calls waited", n)
 				}
-				if got, want := f.Stats(), (ratelimit.FallbackStats{Local: true, Outages: 1, Calls: 4}); got != want {
+				if got, want := f.Stats(), (sharedredis.Stats{Local: true, Outages: 1, Calls: 4}); got != want {
 					t.Errorf("%+v, want %+v", got, want)
 				}
 				f.clock.Advance(1)
@@ -107,7 +108,7 @@ func TestAnOutageIsOneForAll(t *testing.T) {
 					t.Errorf("what reads tried if the outage is over: %d calls", n)
 				}
 				end(f, m)
-				if got, want := f.Stats(), (ratelimit.FallbackStats{Outages: 1, Calls: 5}); got != want {
+				if got, want := f.Stats(), (sharedredis.Stats{Outages: 1, Calls: 5}); got != want {
 					t.Errorf("%+v, want %+v", got, want)
 				}
 				before := asked()
@@ -130,7 +131,7 @@ func TestInvalidKeysAreNoOutage(t *testing.T) {
 	if _, err := m.Marked(t.Context(), ""); err == nil {
 		t.Error("asked")
 	}
-	if f.Stats() != (ratelimit.FallbackStats{}) || shared.calls.Load() != 0 {
+	if f.Stats() != (sharedredis.Stats{}) || shared.calls.Load() != 0 {
 		t.Errorf("%+v", f.Stats())
 	}
 }
@@ -138,7 +139,7 @@ func TestInvalidKeysAreNoOutage(t *testing.T) {
 // TestAFullRedisIsOneOutage: it answers what reads, and nothing that writes. If the first ended an outage, a new one would begin at each Take.
 func TestAFullRedisIsOneOutage(t *testing.T) {
 	r, c := connect(t, redistest.Start(t), 10*time.Second), newClock()
-	f := ratelimit.NewFallback(r, memory(t, 1000, c), pause, c.Now, slog.New(slog.DiscardHandler))
+	f := ratelimit.NewFallback(r, memory(t, 1000, c), sharedredis.NewOutage(pause, c.Now, slog.New(slog.DiscardHandler)))
 	m := f.Marks(r.Marks(life), memoryMarks(t, 1000, c))
 	signIn := func(key string) {
 		marked(t, m, key)
@@ -178,7 +179,7 @@ func TestMarksOutliveRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := connect(t, server, 100*time.Millisecond)
-	f := ratelimit.NewFallback(r, store, pause, time.Now, slog.New(slog.DiscardHandler))
+	f := ratelimit.NewFallback(r, store, sharedredis.NewOutage(pause, time.Now, slog.New(slog.DiscardHandler)))
 	m := f.Marks(r.Marks(life), local)
 	mark(t, m, "before")
 
@@ -234,7 +235,7 @@ func TestMarksOutliveRedis(t *testing.T) {
 func TestMarksWhileRedisHangs(t *testing.T) {
 	server, c := redistest.Start(t), newClock()
 	r := connect(t, server, 100*time.Millisecond)
-	f := ratelimit.NewFallback(r, memory(t, 1000, c), pause, c.Now, slog.New(slog.DiscardHandler))
+	f := ratelimit.NewFallback(r, memory(t, 1000, c), sharedredis.NewOutage(pause, c.Now, slog.New(slog.DiscardHandler)))
 	m := f.Marks(r.Marks(life), memoryMarks(t, 1000, c))
 	mark(t, m, "k")
 	server.Hang()

@@ -78,18 +78,13 @@ func TestGarbageFromRedisIsNoAnswerToMarks(t *testing.T) {
 		"$-1\r\n", "_\r\n", "*-1\r\n", "*0\r\n", "*1\r\n:1\r\n", "\x00\xff\x17garbage\r\n", "$5\r\nshort",
 	} {
 		address, _ := fakeServer(t, answer)
-		r, err := ratelimit.NewRedis("redis://"+address, 200*time.Millisecond)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := r.Marks(life)
+		m := connectTo(t, address, 200*time.Millisecond).Marks(life)
 		if err := m.Mark(t.Context(), "k"); err == nil {
 			t.Errorf("%q: marked", answer)
 		}
 		if is, err := m.Marked(t.Context(), "k"); err == nil || is {
 			t.Errorf("%q: %v, %v", answer, is, err)
 		}
-		r.Close()
 	}
 }
 

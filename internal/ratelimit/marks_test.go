@@ -11,6 +11,7 @@ import (
 
 	"clerkql/internal/ratelimit"
 	"clerkql/internal/redistest"
+	"clerkql/internal/sharedredis"
 )
 
 const (
@@ -71,12 +72,12 @@ func eachMarks(t *testing.T, test func(t *testing.T, m ratelimit.Marks, advance 
 	})
 	t.Run("fallback", func(t *testing.T) {
 		r, c := connect(t, redistest.Start(t), 10*time.Second), newClock()
-		f := ratelimit.NewFallback(r, memory(t, 10_000, c), pause, c.Now, slog.New(slog.DiscardHandler))
+		f := ratelimit.NewFallback(r, memory(t, 10_000, c), sharedredis.NewOutage(pause, c.Now, slog.New(slog.DiscardHandler)))
 		test(t, f.Marks(r.Marks(life), memoryMarks(t, 10_000, c)), func(d time.Duration) {
 			c.Advance(d)
 			pass(t, r, d)
 		})
-		if stats := f.Stats(); stats != (ratelimit.FallbackStats{}) {
+		if stats := f.Stats(); stats != (sharedredis.Stats{}) {
 			t.Errorf("fell back: %+v", stats)
 		}
 	})

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"clerkql/internal/sharedredis"
 )
 
 var (
@@ -67,9 +69,9 @@ func (q *RedisQuota) Pause(ctx context.Context, wait time.Duration) error {
 }
 
 func (q *RedisQuota) run(ctx context.Context, script *redis.Script, args ...any) *redis.Cmd {
-	ctx, cancel := q.redis.bound(ctx)
+	ctx, cancel := q.redis.conn.Bound(ctx)
 	defer cancel()
-	return script.Run(ctx, q.redis.client, []string{q.key}, args...)
+	return script.Run(ctx, q.redis.conn.Client, []string{q.key}, args...)
 }
 
 func (q *RedisQuota) done(answer *redis.Cmd) error {
@@ -83,7 +85,7 @@ func (q *RedisQuota) done(answer *redis.Cmd) error {
 // and whoever counts them has to say so.
 type FallbackQuota struct {
 	shared, local Quota
-	outage        *outage
+	outage        *sharedredis.Outage
 }
 
 // Quota returns a FallbackQuota that uses shared, which must be where the shared store of f is, and local, which never fails. An outage of
@@ -96,7 +98,7 @@ func (f *Fallback) Quota(shared, local Quota) *FallbackQuota {
 // the moment of an outage.
 func (q *FallbackQuota) Take(ctx context.Context, calls int, class Class) (Grant, error) {
 	var grant Grant
-	answered := q.outage.ask(ctx, writes, func() (err error) {
+	answered := q.outage.Ask(ctx, sharedredis.Writes, func() (err error) {
 		grant, err = q.shared.Take(ctx, calls, class)
 		return err
 	})
@@ -113,12 +115,12 @@ func (q *FallbackQuota) Take(ctx context.Context, calls int, class Class) (Grant
 
 // Return implements Quota. It never fails.
 func (q *FallbackQuota) Return(ctx context.Context, grant Grant, calls int) error {
-	q.outage.ask(ctx, writes, func() error { return q.shared.Return(ctx, grant, calls) })
+	q.outage.Ask(ctx, sharedredis.Writes, func() error { return q.shared.Return(ctx, grant, calls) })
 	return q.local.Return(ctx, grant, calls)
 }
 
 // Pause implements Quota. It never fails.
 func (q *FallbackQuota) Pause(ctx context.Context, wait time.Duration) error {
-	q.outage.ask(ctx, writes, func() error { return q.shared.Pause(ctx, wait) })
+	q.outage.Ask(ctx, sharedredis.Writes, func() error { return q.shared.Pause(ctx, wait) })
 	return q.local.Pause(ctx, wait)
 }

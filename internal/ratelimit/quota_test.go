@@ -9,6 +9,7 @@ import (
 
 	"clerkql/internal/ratelimit"
 	"clerkql/internal/redistest"
+	"clerkql/internal/sharedredis"
 )
 
 const (
@@ -37,12 +38,12 @@ func eachQuota(t *testing.T, test func(t *testing.T, q quotaSubject)) {
 	t.Run("redis", func(t *testing.T) { test(t, redisQuota(t)) })
 	t.Run("fallback", func(t *testing.T) {
 		shared, c := redisQuota(t), newQuotaClock()
-		fallback := ratelimit.NewFallback(nil, nil, time.Second, c.Now, slog.New(slog.DiscardHandler))
+		fallback := ratelimit.NewFallback(nil, nil, sharedredis.NewOutage(time.Second, c.Now, slog.New(slog.DiscardHandler)))
 		test(t, quotaSubject{fallback.Quota(shared, memoryQuota(t, c)), func(d time.Duration) {
 			c.Advance(d)
 			shared.advance(d)
 		}, c.Now})
-		if stats := fallback.Stats(); stats != (ratelimit.FallbackStats{}) {
+		if stats := fallback.Stats(); stats != (sharedredis.Stats{}) {
 			t.Errorf("fell back: %+v", stats)
 		}
 	})
@@ -292,7 +293,7 @@ func TestReplicasShareAQuota(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fallback := ratelimit.NewFallback(r, memory(t, 10, c), time.Minute, c.Now, slog.New(slog.DiscardHandler))
+		fallback := ratelimit.NewFallback(r, memory(t, 10, c), sharedredis.NewOutage(time.Minute, c.Now, slog.New(slog.DiscardHandler)))
 		quotas[i] = fallback.Quota(shared, memoryQuota(t, c))
 	}
 	first, second := givenCalls(t, quotas[1], deferrable), givenCalls(t, quotas[0], deferrable)

@@ -23,7 +23,7 @@
 //   - golang.org/x/time/rate has no keys, is local, and does not tell when a bucket is full again, which is what tells the keys that can be
 //     forgotten.
 //
-// The connection to Redis is github.com/redis/go-redis/v9.
+// The connection to Redis is that of internal/sharedredis.
 package ratelimit
 
 import (

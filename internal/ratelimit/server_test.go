@@ -6,17 +6,23 @@ import (
 
 	"clerkql/internal/ratelimit"
 	"clerkql/internal/redistest"
+	"clerkql/internal/sharedredis"
 )
 
 // connect returns a client of its own for a server.
 func connect(t testing.TB, server *redistest.Server, timeout time.Duration) *ratelimit.Redis {
 	t.Helper()
-	r, err := ratelimit.NewRedis("redis://"+server.Address, timeout)
+	return connectTo(t, server.Address, timeout)
+}
+
+func connectTo(t testing.TB, address string, timeout time.Duration) *ratelimit.Redis {
+	t.Helper()
+	conn, err := sharedredis.Connect("redis://"+address, timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.Close() })
-	return r
+	t.Cleanup(func() { _ = conn.Close() })
+	return ratelimit.NewRedis(conn)
 }
 
 // outage has a Redis killed, away for a while, and restarted with nothing in it, and waits until f shares it again. It returns when it was killed, when it

@@ -9,6 +9,7 @@ import (
 
 	"clerkql/internal/ratelimit"
 	"clerkql/internal/redistest"
+	"clerkql/internal/sharedredis"
 )
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
@@ -51,12 +52,12 @@ func eachStore(t *testing.T, test func(t *testing.T, s subject)) {
 	})
 	t.Run("fallback", func(t *testing.T) {
 		shared, c := fakeClockRedis(t), newClock()
-		fallback := ratelimit.NewFallback(shared.store, memory(t, 10_000, c), time.Second, c.Now, slog.New(slog.DiscardHandler))
+		fallback := ratelimit.NewFallback(shared.store, memory(t, 10_000, c), sharedredis.NewOutage(time.Second, c.Now, slog.New(slog.DiscardHandler)))
 		test(t, subject{fallback, func(d time.Duration) {
 			c.Advance(d)
 			shared.advance(d)
 		}})
-		if stats := fallback.Stats(); stats != (ratelimit.FallbackStats{}) {
+		if stats := fallback.Stats(); stats != (sharedredis.Stats{}) {
 			t.Errorf("fell back: %+v", stats)
 		}
 	})

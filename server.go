@@ -169,9 +169,13 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	router.Use(middleware.Stack(middleware.Options{Logger: log, TrustedProxies: cfg.TrustedProxies, MaxBodyBytes: maxBodyBytes})...)
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	router.Method(http.MethodGet, "/readyz", httpserver.Readiness(ctx))
+	answers, err := newAnswers(a, redis, counts.limits, log)
+	if err != nil {
+		return err
+	}
 	handler, err := graph.NewHandler(executable, graph.Options{
 		Logger: log, Introspection: a.open, MaxMutations: a.flows.MaxMutations,
-		SameOrigin: a.flows.SessionCookies, TrustedOrigins: cfg.AllowedOrigins, TrustedDocuments: cfg.TrustedDocuments,
+		SameOrigin: a.flows.SessionCookies, TrustedOrigins: cfg.AllowedOrigins, TrustedDocuments: cfg.TrustedDocuments, Idempotency: answers,
 	})
 	if err != nil {
 		return usageError{err}

@@ -29,6 +29,7 @@ func (m member) text(field string) string {
 // answer is a GraphQL response.
 type answer struct {
 	Status int
+	Header http.Header `json:"-"`
 	Raw    string
 	Data   map[string]json.RawMessage `json:"data"`
 	Errors []struct {
@@ -66,7 +67,7 @@ func (a *api) send(ctx context.Context, body string, header http.Header) (answer
 	if err != nil {
 		return answer{}, err
 	}
-	got := answer{Status: resp.StatusCode, Raw: string(raw)}
+	got := answer{Status: resp.StatusCode, Header: resp.Header, Raw: string(raw)}
 	if err := json.Unmarshal(raw, &got); err != nil {
 		return answer{}, fmt.Errorf("status %d, and the answer is not JSON: %s", resp.StatusCode, raw)
 	}

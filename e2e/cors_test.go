@@ -49,7 +49,7 @@ func TestCORS(t *testing.T) {
 		t.Run(server.name, func(t *testing.T) {
 			a := startAPI(t, clerk, server.flags...)
 			for _, row := range []struct{ origin, method, headers, want string }{
-				{friend, "POST", "authorization,content-type,x-request-id", server.friend},
+				{friend, "POST", "authorization,content-type,idempotency-key,x-request-id", server.friend},
 				{friend, "GET", "", server.friend},
 				{friend, "DELETE", "", ""},
 				{friend, "POST", "x-other", ""},
@@ -86,6 +86,9 @@ func TestCORS(t *testing.T) {
 				resp.Body.Close()
 				if got := allowed(resp); got != want || resp.StatusCode != http.StatusOK {
 					t.Errorf("to %s: %q, want %q; status %d", origin, got, want, resp.StatusCode)
+				}
+				if got := resp.Header.Get("Access-Control-Expose-Headers"); (got == "Idempotency-Replayed, Retry-After, X-Request-Id") != (want != "") {
+					t.Errorf("to %s: headers %s", origin, got)
 				}
 				if server.friend != "" && !strings.Contains(strings.Join(resp.Header["Vary"], ", "), "Origin") {
 					t.Errorf("Vary: %s", resp.Header["Vary"])

@@ -56,6 +56,7 @@ func (o overhearing) RoundTrip(req *http.Request) (*http.Response, error) {
 		transcript.hear(body)
 	}
 	transcript.keep(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
+	transcript.keep(strings.Trim(req.Header.Get("Idempotency-Key"), `"`))
 	for _, cookie := range req.Cookies() {
 		transcript.keep(cookie.Value)
 	}
@@ -134,6 +135,13 @@ func (c *confidences) keep(secret string) {
 	if len(secret) >= leastSecret {
 		c.secrets[secret] = true
 	}
+}
+
+// told returns all secrets that were kept so far.
+func (c *confidences) told() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.secrets))
 }
 
 // wrote keeps what a program wrote in a test, line by line. Of a line of JSON it keeps the texts alone, without the time: among many numbers there

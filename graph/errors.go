@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -26,6 +27,8 @@ const (
 	codeRateLimited         = "RATE_LIMITED"
 	codeServiceUnavailable  = "SERVICE_UNAVAILABLE"
 	codeInternal            = "INTERNAL_SERVER_ERROR"
+	codeKeyInProgress       = "IDEMPOTENCY_KEY_IN_PROGRESS"
+	codeKeyReused           = "IDEMPOTENCY_KEY_REUSED"
 	// codeTooComplex is gqlgen's. Clients are told codeBadRequest.
 	codeTooComplex = "COMPLEXITY_LIMIT_EXCEEDED"
 )
@@ -69,7 +72,7 @@ func (p errorPresenter) present(ctx context.Context, err error) *gqlerror.Error 
 	safe := &gqlerror.Error{Path: presented.Path, Locations: presented.Locations}
 	code, _ := presented.Extensions["code"].(string)
 	switch {
-	case code == codeBadRequest, code == codeSessionTokenInvalid, code == codeRateLimited, code == codeServiceUnavailable:
+	case slices.Contains([]string{codeBadRequest, codeSessionTokenInvalid, codeRateLimited, codeServiceUnavailable, codeKeyInProgress, codeKeyReused}, code):
 		safe.Message = presented.Message
 	case code == codeTooComplex:
 		code, safe.Message = codeBadRequest, "The document asks for too much at once."

@@ -11,6 +11,8 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"clerkql/internal/idempotency"
 )
 
 const (
@@ -37,6 +39,8 @@ type Options struct {
 	TrustedOrigins []string
 	// TrustedDocuments are the only ones that run, by the hexadecimal SHA-256 of their text. Nil: every document does.
 	TrustedDocuments map[string]string
+	// Idempotency keeps the answers to mutations that have an Idempotency-Key. Required.
+	Idempotency *idempotency.Keeper
 }
 
 // NewHandler serves a schema with its resolvers. The error is of a trusted origin or document that can't be one.

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -20,10 +21,11 @@ type transport struct {
 	// origins finds out whether a page of another origin had a browser send the request. It may be nil.
 	origins *http.CrossOriginProtection
 	trusted trustedDocuments
+	once    once
 }
 
 func newTransport(opts Options) (transport, error) {
-	made := transport{trusted: opts.TrustedDocuments}
+	made := transport{trusted: opts.TrustedDocuments, once: once{opts.Idempotency}}
 	if !opts.SameOrigin {
 		return made, nil
 	}
@@ -51,7 +53,7 @@ func (transport) Supports(*http.Request) bool { return true }
 func (t transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	answer := answerer{w: w, r: r, exec: exec, media: negotiate(r.Header.Get("Accept"))}
 	if t.origins != nil && t.origins.Check(r) != nil {
-		answer.fault(requestFault{http.StatusForbidden, "Pages of other origins can't send this."})
+		answer.fault(requestFault{status: http.StatusForbidden, message: "Pages of other origins can't send this."})
 		return
 	}
 	params, fault := t.readParams(r)
@@ -69,21 +71,26 @@ func (t transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		return
 	}
 	if r.Method == http.MethodGet && operation.Operation.Operation != ast.Query {
-		answer.fault(requestFault{http.StatusMethodNotAllowed, "GET runs queries only. Send mutations with POST."})
+		answer.fault(requestFault{status: http.StatusMethodNotAllowed, message: "GET runs queries only. Send mutations with POST."})
+		return
+	}
+	if operation.Operation.Operation == ast.Mutation && len(r.Header[idempotencyKeyHeader]) > 0 {
+		t.once.run(answer, params, operation)
 		return
 	}
 	responses, ctx := exec.DispatchOperation(r.Context(), operation)
 	answer.write(http.StatusOK, responses(ctx))
 }
 
-// requestFault is what is wrong with a request before it gets to GraphQL. The message holds nothing of the request.
+// requestFault is what is wrong with a request that is not run. The message holds nothing of the request.
 type requestFault struct {
 	status  int
 	message string
+	code    string // empty: codeBadRequest
 }
 
 func badRequest(message string) *requestFault {
-	return &requestFault{http.StatusBadRequest, message}
+	return &requestFault{status: http.StatusBadRequest, message: message}
 }
 
 func (t transport) readParams(r *http.Request) (*graphql.RawParams, *requestFault) {
@@ -95,7 +102,7 @@ func (t transport) readParams(r *http.Request) (*graphql.RawParams, *requestFaul
 	case http.MethodGet:
 		fault = body.readQuery(r)
 	default:
-		fault = &requestFault{http.StatusMethodNotAllowed, "Use POST, or GET for queries."}
+		fault = &requestFault{status: http.StatusMethodNotAllowed, message: "Use POST, or GET for queries."}
 	}
 	if fault == nil {
 		fault = t.trusted.resolve(&body)
@@ -129,12 +136,12 @@ func (b requestBody) params() (*graphql.RawParams, *requestFault) {
 func (b *requestBody) readBody(r *http.Request) *requestFault {
 	media, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != mediaJSON || parameters["charset"] != "" && !strings.EqualFold(parameters["charset"], "utf-8") {
-		return &requestFault{http.StatusUnsupportedMediaType, "Content-Type must be application/json."}
+		return &requestFault{status: http.StatusUnsupportedMediaType, message: "Content-Type must be application/json."}
 	}
 	if err := decodeJSON(r.Body, b); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
-			return &requestFault{http.StatusRequestEntityTooLarge, "The request body is too large."}
+			return &requestFault{status: http.StatusRequestEntityTooLarge, message: "The request body is too large."}
 		}
 		var mismatch *json.UnmarshalTypeError
 		if errors.As(err, &mismatch) && mismatch.Value == "array" && mismatch.Field == "" {
@@ -194,10 +201,10 @@ type answerer struct {
 	media string
 }
 
-// fault answers a request that never got to GraphQL.
+// fault answers a request that is not run.
 func (a answerer) fault(fault requestFault) {
 	err := &gqlerror.Error{Message: fault.message}
-	errcode.Set(err, codeBadRequest)
+	errcode.Set(err, cmp.Or(fault.code, codeBadRequest))
 	if fault.status == http.StatusMethodNotAllowed {
 		a.w.Header().Set("Allow", "GET, POST")
 	}
@@ -221,8 +228,13 @@ func (a answerer) refuse(status int, response *graphql.Response) {
 }
 
 func (a answerer) write(status int, response any) {
-	a.w.Header().Set("Content-Type", a.media+"; charset=utf-8")
-	a.w.WriteHeader(status)
+	a.begin(status)
 	// The client may be gone. What it asked for has happened all the same, and there is nobody left to tell.
 	_ = json.NewEncoder(a.w).Encode(response)
+}
+
+// begin writes all of an answer but its body.
+func (a answerer) begin(status int) {
+	a.w.Header().Set("Content-Type", a.media+"; charset=utf-8")
+	a.w.WriteHeader(status)
 }

@@ -10,11 +10,12 @@ import (
 
 	"clerkql/clerksvc"
 	"clerkql/graph/model"
+	"clerkql/internal/idempotency"
 )
 
 // result returns the member of the union U for the end of a flow: success if err is nil, otherwise the member for the
 // outcome that err is. An outcome that the union has no member for is logged, and told as ServiceUnavailable. An error
-// that is no outcome is a fault, and stays an error.
+// that is no outcome is a fault, and stays an error. What passes by itself is told as such, so that it is not the answer to the next try too.
 func result[U any](ctx context.Context, log *slog.Logger, err error, success func() U) (U, error) {
 	if err == nil {
 		return success(), nil
@@ -24,11 +25,25 @@ func result[U any](ctx context.Context, log *slog.Logger, err error, success fun
 		var none U
 		return none, err
 	}
-	if fitting, ok := member.(U); ok {
+	fitting, fits := member.(U)
+	if passes(member) || !fits {
+		idempotency.Passing(ctx)
+	}
+	if fits {
 		return fitting, nil
 	}
 	log.ErrorContext(ctx, "outcome without a member", slog.String("outcome", err.Error()))
 	return model.UserError(unavailable(&clerksvc.UnavailableError{})).(U), nil
+}
+
+// passes reports whether the same request may end otherwise if it is sent again.
+func passes(member model.UserError) bool {
+	switch member.(type) {
+	case model.RateLimited, model.ServiceUnavailable:
+		return true
+	default:
+		return false
+	}
 }
 
 // memberFor is the one mapping from domain errors to union members. It returns nil for an error that is none.

@@ -1214,7 +1214,8 @@ implements ` + "`" + `UserError` + "`" + `. Switch on ` + "`" + `__typename` + "
 ` + "`" + `... on UserError { code message }` + "`" + `. The top-level ` + "`" + `errors` + "`" + ` list is kept for requests that are
 malformed and for faults of the server. Each entry carries ` + "`" + `extensions.requestId` + "`" + ` and an ` + "`" + `extensions.code` + "`" + `:
 ` + "`" + `BAD_REQUEST` + "`" + `, ` + "`" + `GRAPHQL_PARSE_FAILED` + "`" + ` and ` + "`" + `GRAPHQL_VALIDATION_FAILED` + "`" + ` for a request that can't be run,
-` + "`" + `SESSION_TOKEN_INVALID` + "`" + `, ` + "`" + `RATE_LIMITED` + "`" + ` and ` + "`" + `SERVICE_UNAVAILABLE` + "`" + ` from ` + "`" + `viewer` + "`" + `, and ` + "`" + `INTERNAL_SERVER_ERROR` + "`" + `.
+` + "`" + `SESSION_TOKEN_INVALID` + "`" + `, ` + "`" + `RATE_LIMITED` + "`" + ` and ` + "`" + `SERVICE_UNAVAILABLE` + "`" + ` from ` + "`" + `viewer` + "`" + `, ` + "`" + `IDEMPOTENCY_KEY_IN_PROGRESS` + "`" + `,
+` + "`" + `IDEMPOTENCY_KEY_REUSED` + "`" + ` and ` + "`" + `RATE_LIMITED` + "`" + ` from mutations that are sent again, and ` + "`" + `INTERNAL_SERVER_ERROR` + "`" + `.
 
 The ids ` + "`" + `emailAddressId` + "`" + `, ` + "`" + `verificationId` + "`" + ` and ` + "`" + `signInId` + "`" + ` are sealed handles: opaque, encrypted and
 short-lived. Keep them between two steps of a flow, send them back unchanged, and store them no longer.
@@ -1246,7 +1247,17 @@ type Query {
   viewer: Viewer
 }
 
-"What can be done: one mutation in a request, sent with POST."
+"""
+What can be done: one mutation in a request, sent with POST.
+
+A client that got no answer can't know whether its mutation was run. If it sends the header ` + "`" + `Idempotency-Key` + "`" + ` with each mutation, with a
+new random string such as a UUID in quotes, then it can send the same again, with the same key, until there is an answer. The mutation is run
+once, and its answer given again for ten minutes, cookies included, with the header ` + "`" + `Idempotency-Replayed: true` + "`" + `. What is in it may
+have expired meanwhile. The same is what has the same document, operation name and variables, and the same ` + "`" + `Authorization` + "`" + ` and cookies.
+` + "`" + `RateLimited` + "`" + `, ` + "`" + `ServiceUnavailable` + "`" + ` and faults are no answers in this sense: what ended so is run again. While the first is being run, the
+answer is status 409 with the code ` + "`" + `IDEMPOTENCY_KEY_IN_PROGRESS` + "`" + ` and ` + "`" + `Retry-After` + "`" + `; a key that was used for something else is status 422 with
+` + "`" + `IDEMPOTENCY_KEY_REUSED` + "`" + `; and one that was sent again thirty times in ten minutes is status 429 with ` + "`" + `RATE_LIMITED` + "`" + ` and ` + "`" + `Retry-After` + "`" + `.
+"""
 type Mutation {
   """
   Creates an account whose address is reserved but not verified, and mails a code to it. Go on with

@@ -19,8 +19,8 @@ func CORS(origins []string, credentials bool) func(http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins:   origins,
 		AllowedMethods:   []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders:   []string{"Content-Type", "Authorization", "X-Request-Id"},
-		ExposedHeaders:   []string{"X-Request-Id"},
+		AllowedHeaders:   []string{"Content-Type", "Authorization", "Idempotency-Key", "X-Request-Id"},
+		ExposedHeaders:   []string{"Idempotency-Replayed", "Retry-After", "X-Request-Id"},
 		MaxAge:           int(preflightAge.Seconds()),
 		AllowCredentials: credentials,
 	}).Handler

@@ -173,9 +173,13 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	if err != nil {
 		return err
 	}
+	documents, err := newDocuments(redis)
+	if err != nil {
+		return err
+	}
 	handler, err := graph.NewHandler(executable, graph.Options{
 		Logger: log, Introspection: a.open, MaxMutations: a.flows.MaxMutations,
-		SameOrigin: a.flows.SessionCookies, TrustedOrigins: cfg.AllowedOrigins, TrustedDocuments: cfg.TrustedDocuments, Idempotency: answers,
+		SameOrigin: a.flows.SessionCookies, TrustedOrigins: cfg.AllowedOrigins, TrustedDocuments: cfg.TrustedDocuments, Idempotency: answers, Persisted: documents,
 	})
 	if err != nil {
 		return usageError{err}

@@ -99,12 +99,4 @@ func TestTrustedDocuments(t *testing.T) {
 			t.Errorf("GET %s: status %d, want %d", query, got, status)
 		}
 	}
-	// Without the setting, a hash says nothing, and is no document.
-	plain := startAPI(t, clerk)
-	if got := plain.post(t, body(map[string]any{"extensions": persisted(hash(query))}), nil); got.errorCode() != "BAD_REQUEST" {
-		t.Errorf("a server of any document: %s", got.Raw)
-	}
-	if got := plain.post(t, body(map[string]any{"query": "{ __typename }", "extensions": persisted(hash(query))}), nil); len(got.Errors) > 0 {
-		t.Errorf("a server of any document: %s", got.Raw)
-	}
 }

@@ -29,6 +29,9 @@ const (
 	codeInternal            = "INTERNAL_SERVER_ERROR"
 	codeKeyInProgress       = "IDEMPOTENCY_KEY_IN_PROGRESS"
 	codeKeyReused           = "IDEMPOTENCY_KEY_REUSED"
+	// The codes of Apollo's persisted queries, whose clients also go by the messages.
+	codePersistedNotFound     = "PERSISTED_QUERY_NOT_FOUND"
+	codePersistedNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED"
 	// codeTooComplex is gqlgen's. Clients are told codeBadRequest.
 	codeTooComplex = "COMPLEXITY_LIMIT_EXCEEDED"
 )
@@ -72,7 +75,9 @@ func (p errorPresenter) present(ctx context.Context, err error) *gqlerror.Error 
 	safe := &gqlerror.Error{Path: presented.Path, Locations: presented.Locations}
 	code, _ := presented.Extensions["code"].(string)
 	switch {
-	case slices.Contains([]string{codeBadRequest, codeSessionTokenInvalid, codeRateLimited, codeServiceUnavailable, codeKeyInProgress, codeKeyReused}, code):
+	case slices.Contains([]string{
+		codeBadRequest, codeSessionTokenInvalid, codeRateLimited, codeServiceUnavailable, codeKeyInProgress, codeKeyReused, codePersistedNotFound, codePersistedNotSupported,
+	}, code):
 		safe.Message = presented.Message
 	case code == codeTooComplex:
 		code, safe.Message = codeBadRequest, "The document asks for too much at once."

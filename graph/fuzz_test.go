@@ -32,7 +32,7 @@ func FuzzBody(f *testing.F) {
 	}
 	f.Add(`{"query":"{ __typename }"}`, "application/json; charset=utf-16", "text/html")
 	handler, err := graph.NewHandler(generated.NewExecutableSchema(generated.Config{Resolvers: noResolvers{}}), graph.Options{
-		Logger: slog.New(slog.DiscardHandler), MaxMutations: 1, Idempotency: newKeeper(f),
+		Logger: slog.New(slog.DiscardHandler), MaxMutations: 1, Idempotency: newKeeper(f), Persisted: newDocuments(f),
 	})
 	if err != nil {
 		f.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"clerkql/internal/idempotency"
+	"clerkql/internal/persisted"
 )
 
 const (
@@ -41,6 +42,8 @@ type Options struct {
 	TrustedDocuments map[string]string
 	// Idempotency keeps the answers to mutations that have an Idempotency-Key. Required.
 	Idempotency *idempotency.Keeper
+	// Persisted keeps documents that clients name by their hash, if there are no TrustedDocuments. Required.
+	Persisted persisted.Store
 }
 
 // NewHandler serves a schema with its resolvers. The error is of a trusted origin or document that can't be one.

@@ -14,6 +14,7 @@ import (
 	"clerkql/graph"
 	"clerkql/graph/generated"
 	"clerkql/internal/idempotency"
+	"clerkql/internal/persisted"
 )
 
 // newKeeper returns a Keeper over a memory of its own.
@@ -32,6 +33,15 @@ func newKeeper(t testing.TB) *idempotency.Keeper {
 	return keeper
 }
 
+func newDocuments(t testing.TB) *persisted.Memory {
+	t.Helper()
+	documents, err := persisted.NewMemory(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return documents
+}
+
 // panics is a schema that panics where no resolver does.
 type panics struct{ graphql.ExecutableSchema }
 
@@ -47,7 +57,7 @@ func TestAFaultIsNoAnswer(t *testing.T) {
 		"a fault": {schema, http.StatusOK},
 		"a panic": {panics{schema}, http.StatusInternalServerError},
 	} {
-		handler, err := graph.NewHandler(row.schema, graph.Options{Logger: slog.New(slog.DiscardHandler), MaxMutations: 1, Idempotency: newKeeper(t)})
+		handler, err := graph.NewHandler(row.schema, graph.Options{Logger: slog.New(slog.DiscardHandler), MaxMutations: 1, Idempotency: newKeeper(t), Persisted: newDocuments(t)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,12 +20,14 @@ import (
 type transport struct {
 	// origins finds out whether a page of another origin had a browser send the request. It may be nil.
 	origins *http.CrossOriginProtection
-	trusted trustedDocuments
-	once    once
+	// trusted is nil if every document runs. Then persisted has those that clients have sent before.
+	trusted   trustedDocuments
+	persisted persistedDocuments
+	once      once
 }
 
 func newTransport(opts Options) (transport, error) {
-	made := transport{trusted: opts.TrustedDocuments, once: once{opts.Idempotency}}
+	made := transport{trusted: opts.TrustedDocuments, persisted: persistedDocuments{opts.Persisted, opts.Logger}, once: once{opts.Idempotency}}
 	if !opts.SameOrigin {
 		return made, nil
 	}
@@ -56,7 +58,7 @@ func (t transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		answer.fault(requestFault{status: http.StatusForbidden, message: "Pages of other origins can't send this."})
 		return
 	}
-	params, fault := t.readParams(r)
+	params, keep, fault := t.readParams(r)
 	if fault != nil {
 		answer.fault(*fault)
 		return
@@ -74,6 +76,9 @@ func (t transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		answer.fault(requestFault{status: http.StatusMethodNotAllowed, message: "GET runs queries only. Send mutations with POST."})
 		return
 	}
+	if keep {
+		t.persisted.keep(r.Context(), params.Query)
+	}
 	if operation.Operation.Operation == ast.Mutation && len(r.Header[idempotencyKeyHeader]) > 0 {
 		t.once.run(answer, params, operation)
 		return
@@ -84,7 +89,7 @@ func (t transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 
 // requestFault is what is wrong with a request that is not run. The message holds nothing of the request.
 type requestFault struct {
-	status  int
+	status  int // http.StatusOK: that of a document that was not run
 	message string
 	code    string // empty: codeBadRequest
 }
@@ -93,9 +98,9 @@ func badRequest(message string) *requestFault {
 	return &requestFault{status: http.StatusBadRequest, message: message}
 }
 
-func (t transport) readParams(r *http.Request) (*graphql.RawParams, *requestFault) {
+// readParams reads a request, and whether its document is to be kept once it is known to be one.
+func (t transport) readParams(r *http.Request) (params *graphql.RawParams, keep bool, fault *requestFault) {
 	var body requestBody
-	var fault *requestFault
 	switch r.Method {
 	case http.MethodPost:
 		fault = body.readBody(r)
@@ -104,13 +109,18 @@ func (t transport) readParams(r *http.Request) (*graphql.RawParams, *requestFaul
 	default:
 		fault = &requestFault{status: http.StatusMethodNotAllowed, message: "Use POST, or GET for queries."}
 	}
-	if fault == nil {
+	switch {
+	case fault != nil:
+	case t.trusted != nil:
 		fault = t.trusted.resolve(&body)
+	default:
+		keep, fault = t.persisted.resolve(r.Context(), &body)
 	}
 	if fault != nil {
-		return nil, fault
+		return nil, false, fault
 	}
-	return body.params()
+	params, fault = body.params()
+	return params, keep, fault
 }
 
 // requestBody is a GraphQL request. A pointer tells a field that is missing from one that is empty.
@@ -208,16 +218,23 @@ func (a answerer) fault(fault requestFault) {
 	if fault.status == http.StatusMethodNotAllowed {
 		a.w.Header().Set("Allow", "GET, POST")
 	}
+	if fault.status == http.StatusOK {
+		fault.status = a.refusal()
+	}
 	a.refuse(fault.status, a.exec.DispatchError(a.r.Context(), gqlerror.List{err}))
 }
 
-// errors answers a document that was not run. Clients of the older media type expect status 200 with it.
+// errors answers a document that was not run.
 func (a answerer) errors(operation *graphql.OperationContext, errs gqlerror.List) {
-	status := http.StatusOK
+	a.refuse(a.refusal(), a.exec.DispatchError(graphql.WithOperationContext(a.r.Context(), operation), errs))
+}
+
+// refusal is the status of an answer to a document that was not run. Clients of the older media type expect 200 with it.
+func (a answerer) refusal() int {
 	if a.media == mediaGraphQLResponse {
-		status = http.StatusBadRequest
+		return http.StatusBadRequest
 	}
-	a.refuse(status, a.exec.DispatchError(graphql.WithOperationContext(a.r.Context(), operation), errs))
+	return http.StatusOK
 }
 
 // refuse answers with errors alone: where nothing was run, the specification wants no data, not even null.

@@ -25,9 +25,6 @@ func (d trustedDocuments) check(schema *ast.Schema) error {
 // resolve puts the trusted document into a request that names it, by its hash (in the shape of Apollo's persisted queries) or by its
 // text. Where both are there, they must be the same.
 func (d trustedDocuments) resolve(body *requestBody) *requestFault {
-	if d == nil {
-		return nil
-	}
 	hash, named := "", false
 	if persisted, ok := body.Extensions["persistedQuery"].(map[string]any); ok {
 		hash, named = persisted["sha256Hash"].(string)

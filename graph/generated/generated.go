@@ -1213,7 +1213,8 @@ Every mutation returns a union: one member is the success, every other member
 implements ` + "`" + `UserError` + "`" + `. Switch on ` + "`" + `__typename` + "`" + ` to treat each outcome, or catch the rest with
 ` + "`" + `... on UserError { code message }` + "`" + `. The top-level ` + "`" + `errors` + "`" + ` list is kept for requests that are
 malformed and for faults of the server. Each entry carries ` + "`" + `extensions.requestId` + "`" + ` and an ` + "`" + `extensions.code` + "`" + `:
-` + "`" + `BAD_REQUEST` + "`" + `, ` + "`" + `GRAPHQL_PARSE_FAILED` + "`" + ` and ` + "`" + `GRAPHQL_VALIDATION_FAILED` + "`" + ` for a request that can't be run,
+` + "`" + `BAD_REQUEST` + "`" + `, ` + "`" + `GRAPHQL_PARSE_FAILED` + "`" + ` and ` + "`" + `GRAPHQL_VALIDATION_FAILED` + "`" + ` for a request that can't be run, ` + "`" + `PERSISTED_QUERY_NOT_FOUND` + "`" + ` and
+` + "`" + `PERSISTED_QUERY_NOT_SUPPORTED` + "`" + ` for a document that is named by its hash alone,
 ` + "`" + `SESSION_TOKEN_INVALID` + "`" + `, ` + "`" + `RATE_LIMITED` + "`" + ` and ` + "`" + `SERVICE_UNAVAILABLE` + "`" + ` from ` + "`" + `viewer` + "`" + `, ` + "`" + `IDEMPOTENCY_KEY_IN_PROGRESS` + "`" + `,
 ` + "`" + `IDEMPOTENCY_KEY_REUSED` + "`" + ` and ` + "`" + `RATE_LIMITED` + "`" + ` from mutations that are sent again, and ` + "`" + `INTERNAL_SERVER_ERROR` + "`" + `.
 

@@ -8,6 +8,8 @@ import (
 
 	"clerkql/clerksvc"
 	"clerkql/internal/config"
+	"clerkql/internal/pseudonym"
+	"clerkql/internal/seal"
 )
 
 func backendAPI(clerk config.Clerk, timeout time.Duration, log *slog.Logger) clerksvc.APIConfig {
@@ -27,6 +29,39 @@ func frontendAPI(clerk config.Clerk, timeout time.Duration, log *slog.Logger) cl
 // issuer returns who issues the instance's session tokens, or "" if Clerk has to be asked.
 func issuer(clerk config.Clerk) string {
 	return strings.TrimRight(cmp.Or(clerk.ClerkProxyURL, clerk.ClerkFrontendAPIURL), "/")
+}
+
+// service returns the flows, over one Clerk instance.
+func (a api) service(counts *counts, log *slog.Logger) (*clerksvc.Service, error) {
+	keyring, err := seal.NewKeyring(time.Now, a.handleKeys...)
+	if err != nil {
+		return nil, err
+	}
+	pseudonyms, err := pseudonym.NewHasher(a.handleKeys[0])
+	if err != nil {
+		return nil, err
+	}
+	return clerksvc.New(clerksvc.Config{
+		API:               clerksvc.NewAPI(backendAPI(a.clerk, a.flows.ClerkTimeout, log)),
+		FrontendAPI:       clerksvc.NewFrontendAPI(frontendAPI(a.clerk, a.flows.ClerkTimeout, log)),
+		Keys:              keyring,
+		Pseudonyms:        pseudonyms,
+		Logger:            log,
+		Now:               time.Now,
+		SessionMode:       clerksvc.SessionMode(a.flows.SessionMode).Resolve(a.clerk.ClerkSecretKey),
+		PasswordPolicy:    passwordPolicy(a.flows.Passwords),
+		Timeout:           a.flows.MutationTimeout,
+		Issuer:            issuer(a.clerk),
+		AuthorizedParties: a.flows.AuthorizedParties,
+		CodeAttempts:      a.codeAttempts,
+		AnswerFloor:       a.flows.AnswerFloor,
+		TicketLife:        a.flows.TicketLife,
+		Limits:            counts.limits,
+		Quota:             counts.quota,
+		Concurrency:       a.flows.ClerkConcurrency,
+		StrictSignUp:      a.flows.SignUpDisclosure == "strict",
+		CheckNewDevices:   a.flows.NewDeviceCheck == "email_code",
+	})
 }
 
 // clerkRateLimit returns how many calls Clerk allows the instance: what is set, or else what Clerk's page "Rate limits" says.

@@ -16,11 +16,9 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
-	"clerkql/clerksvc"
 	"clerkql/graph"
 	"clerkql/graph/generated"
 	"clerkql/internal/config"
@@ -28,8 +26,6 @@ import (
 	"clerkql/internal/httpserver"
 	"clerkql/internal/middleware"
 	"clerkql/internal/playground"
-	"clerkql/internal/pseudonym"
-	"clerkql/internal/seal"
 	"clerkql/internal/secret"
 	"clerkql/internal/telemetry"
 	"clerkql/resolvers"
@@ -119,14 +115,6 @@ type api struct {
 
 // serve wires middleware, GraphQL, resolvers, flows and Clerk, and serves until ctx ends.
 func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready func(url string)) (err error) {
-	keyring, err := seal.NewKeyring(time.Now, a.handleKeys...)
-	if err != nil {
-		return err
-	}
-	pseudonyms, err := pseudonym.NewHasher(a.handleKeys[0])
-	if err != nil {
-		return err
-	}
 	redis, err := joinReplicas(a.redisURL, log)
 	if err != nil {
 		return err
@@ -136,27 +124,7 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 	if err != nil {
 		return err
 	}
-	service, err := clerksvc.New(clerksvc.Config{
-		API:               clerksvc.NewAPI(backendAPI(a.clerk, a.flows.ClerkTimeout, log)),
-		FrontendAPI:       clerksvc.NewFrontendAPI(frontendAPI(a.clerk, a.flows.ClerkTimeout, log)),
-		Keys:              keyring,
-		Pseudonyms:        pseudonyms,
-		Logger:            log,
-		Now:               time.Now,
-		SessionMode:       clerksvc.SessionMode(a.flows.SessionMode).Resolve(a.clerk.ClerkSecretKey),
-		PasswordPolicy:    passwordPolicy(a.flows.Passwords),
-		Timeout:           a.flows.MutationTimeout,
-		Issuer:            issuer(a.clerk),
-		AuthorizedParties: a.flows.AuthorizedParties,
-		CodeAttempts:      a.codeAttempts,
-		AnswerFloor:       a.flows.AnswerFloor,
-		TicketLife:        a.flows.TicketLife,
-		Limits:            counts.limits,
-		Quota:             counts.quota,
-		Concurrency:       a.flows.ClerkConcurrency,
-		StrictSignUp:      a.flows.SignUpDisclosure == "strict",
-		CheckNewDevices:   a.flows.NewDeviceCheck == "email_code",
-	})
+	service, err := a.service(counts, log)
 	if err != nil {
 		return err
 	}

@@ -53,11 +53,14 @@ func startProxy(t testing.TB, replicas [3]string) *proxy {
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- process.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = process.Wait() // the signal below, or else stderr has why
+	}()
 	t.Cleanup(func() {
-		_ = process.Process.Signal(syscall.SIGTERM) // which it ends by, with that for a status
-		_ = <-ended
+		_ = process.Process.Signal(syscall.SIGTERM)
+		<-ended
 		transcript.wrote(t.Name(), p.log.String())
 	})
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -66,9 +69,8 @@ func startProxy(t testing.TB, replicas [3]string) *proxy {
 			return p
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("haproxy ended with %v:\n%s", err, &stderr)
+		case <-ended:
+			t.Fatalf("haproxy ended at once:\n%s", &stderr)
 		default:
 		}
 		if time.Now().After(deadline) {

@@ -11,8 +11,7 @@ import (
 )
 
 // backend calls the Backend API, in place of the one that the SDK has for its clients, and as that does, but for this: it knows the length of
-// what it sends, reads no more than bounded answers, follows no redirect, keeps of a failure nothing but codes, and spends a third of
-// the CPU time.
+// what it sends, reads no more than bounded answers, follows no redirect, and keeps of a failure nothing but codes.
 type backend struct {
 	url       string
 	header    http.Header // of every request; only read

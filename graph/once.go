@@ -58,16 +58,13 @@ func (o once) run(a answerer, params *graphql.RawParams, operation *graphql.Oper
 func (a answerer) first(ctx context.Context, claim *idempotency.Claim, operation *graphql.OperationContext) {
 	responses, ctx := a.exec.DispatchOperation(ctx, operation)
 	response := responses(ctx)
-	body, err := json.Marshal(response)
-	if err != nil || len(response.Errors) > 0 {
+	body := marshal(response)
+	if len(response.Errors) > 0 {
 		claim.Release(ctx)
-		a.write(http.StatusOK, response)
-		return
+	} else {
+		claim.Finish(ctx, idempotency.Answer{Body: body, Cookies: a.w.Header()["Set-Cookie"]})
 	}
-	answer := idempotency.Answer{Body: append(body, '\n'), Cookies: a.w.Header()["Set-Cookie"]}
-	claim.Finish(ctx, answer)
-	a.begin(http.StatusOK)
-	_, _ = a.w.Write(answer.Body) // as in write
+	a.write(http.StatusOK, body)
 }
 
 // replay gives the first answer again.
@@ -76,8 +73,7 @@ func (a answerer) replay(first idempotency.Answer) {
 	for _, cookie := range first.Cookies {
 		a.w.Header().Add("Set-Cookie", cookie)
 	}
-	a.begin(http.StatusOK)
-	_, _ = a.w.Write(first.Body) // as in write
+	a.write(http.StatusOK, first.Body)
 }
 
 // refuse answers a request that is not run because of its key.

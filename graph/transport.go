@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -84,7 +85,7 @@ func (t transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		return
 	}
 	responses, ctx := exec.DispatchOperation(r.Context(), operation)
-	answer.write(http.StatusOK, responses(ctx))
+	answer.write(http.StatusOK, marshal(responses(ctx)))
 }
 
 // requestFault is what is wrong with a request that is not run. The message holds nothing of the request.
@@ -239,19 +240,24 @@ func (a answerer) refusal() int {
 
 // refuse answers with errors alone: where nothing was run, the specification wants no data, not even null.
 func (a answerer) refuse(status int, response *graphql.Response) {
-	a.write(status, struct {
+	body, _ := json.Marshal(struct { // of texts
 		Errors gqlerror.List `json:"errors"`
 	}{response.Errors})
+	a.write(status, append(body, '\n'))
 }
 
-func (a answerer) write(status int, response any) {
-	a.begin(status)
-	// The client may be gone. What it asked for has happened all the same, and there is nobody left to tell.
-	_ = json.NewEncoder(a.w).Encode(response)
-}
-
-// begin writes all of an answer but its body.
-func (a answerer) begin(status int) {
+func (a answerer) write(status int, body []byte) {
 	a.w.Header().Set("Content-Type", a.media+"; charset=utf-8")
 	a.w.WriteHeader(status)
+	// The client may be gone. What it asked for has happened all the same, and there is nobody left to tell.
+	_, _ = a.w.Write(body)
+}
+
+// marshal returns a response as JSON. Most have nothing but data, which is JSON already: encoding/json would read all of it once more.
+func marshal(response *graphql.Response) []byte {
+	if len(response.Errors) == 0 && len(response.Extensions) == 0 && len(response.Data) > 0 {
+		return slices.Concat([]byte(`{"data":`), response.Data, []byte("}\n"))
+	}
+	body, _ := json.Marshal(response) // which fails of nothing that gqlgen made
+	return append(body, '\n')
 }

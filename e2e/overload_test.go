@@ -17,11 +17,11 @@ import (
 
 const (
 	// clerkLimit is how many calls the embedded Clerk serves in 10 seconds, as fast as real ones count.
-	clerkLimit = 500
+	clerkLimit = 300
 	// overload is how many times as many are asked for.
 	overload = 10
 	// maxRefusal is how long it may take to say no, but to one in a thousand: the machine is busy.
-	maxRefusal = 250 * time.Millisecond
+	maxRefusal = slowness * 250 * time.Millisecond
 	// overloadTime is how long there is too much to do.
 	overloadTime = time.Minute
 )
@@ -81,10 +81,12 @@ func TestOverload(t *testing.T) {
 	if share := float64(4*kinds[0].done) / allowed; share < 0.8 {
 		t.Errorf("sign-ins got %.2f of what Clerk allows, want 0.8", share)
 	}
-	if byStatus[http.StatusTooManyRequests] > 0 {
-		t.Errorf("Clerk refused %d calls", byStatus[http.StatusTooManyRequests])
+	// A call is counted when its mutation begins, and made later: on a busy machine so much later that Clerk counts it with others.
+	refused, most := byStatus[http.StatusTooManyRequests], len(clerk.Calls())/200
+	if refused > most {
+		t.Errorf("Clerk refused %d calls, want at most %d", refused, most)
 	}
-	if made, needed := len(clerk.Calls()), 4*kinds[0].done+2*kinds[1].done+kinds[2].done; made > needed {
+	if made, needed := len(clerk.Calls()), 4*kinds[0].done+2*kinds[1].done+kinds[2].done; made > needed+refused {
 		t.Errorf("%d calls were made for what took %d", made, needed)
 	}
 	if grown := memory[1] - memory[0]; grown > 40<<20 {

@@ -3,3 +3,5 @@
 package e2e
 
 var raceFlags []string
+
+const slowness = 1

@@ -163,8 +163,9 @@ func TestStrictSignUpFailsAlike(t *testing.T) {
 							}
 						}
 						for _, op := range operation {
-							fault.Operation = op
-							inject(t, clerk, fault)
+							failing := fault
+							failing.Operation = op
+							inject(t, clerk, failing)
 						}
 						answers = append(answers, alike(a.do(t, mutation, input)))
 						clerk.ClearFaults()

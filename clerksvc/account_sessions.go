@@ -40,10 +40,10 @@ func (s *Service) RefreshSession(ctx context.Context, client Client, token Refre
 		return nil, s.limiter.stranger(ctx, client, err)
 	}
 	audit.about(handle.UserID)
-	if err := s.limiter.session(ctx, handle.SessionID); err != nil {
+	if err := s.admit(ctx, essential, 1); err != nil {
 		return nil, err
 	}
-	if err := s.admit(ctx, essential, 1); err != nil {
+	if err := s.limiter.session(ctx, handle.SessionID); err != nil {
 		return nil, err
 	}
 	minted, err := s.api.CreateSessionToken(ctx, handle.SessionID)
@@ -128,10 +128,10 @@ func (s *Service) SignOut(ctx context.Context, in SignOutInput) (sessionID strin
 }
 
 func (s *Service) signOut(ctx context.Context, sessionID string) error {
-	if err := s.limiter.session(ctx, sessionID); err != nil {
+	if err := s.admit(ctx, essential, 1); err != nil {
 		return err
 	}
-	if err := s.admit(ctx, essential, 1); err != nil {
+	if err := s.limiter.session(ctx, sessionID); err != nil {
 		return err
 	}
 	return s.endSession(ctx, sessionID)
@@ -145,8 +145,11 @@ func (s *Service) endSession(ctx context.Context, id string) error {
 	return nil
 }
 
-// endSessionsAtOnce bounds how many sessions SignOutEverywhere ends at the same time.
-const endSessionsAtOnce = 4
+const (
+	// endSessionsAtOnce bounds how many sessions SignOutEverywhere ends at the same time, and endSessionsPerGrant for how many it asks for calls at once.
+	endSessionsAtOnce   = 4
+	endSessionsPerGrant = 20
+)
 
 // SignOutEverywhere ends all sessions of the viewer, and returns how many. One call for each, and one to list them. The viewer's own
 // is the last: whoever is told that it failed can send it again.
@@ -161,15 +164,20 @@ func (s *Service) SignOutEverywhere(ctx context.Context, client Client, sessionT
 		return 0, err
 	}
 	audit.about(viewer.UserID)
-	var others errgroup.Group // one that fails does not keep the rest from being ended
-	others.SetLimit(endSessionsAtOnce)
-	for _, session := range sessions {
-		if session.ID != viewer.SessionID {
-			others.Go(func() error { return s.endSession(ctx, session.ID) })
+	for some := range slices.Chunk(sessions, endSessionsPerGrant) {
+		if err := admissionOf(ctx).more(ctx, len(some)); err != nil {
+			return 0, err
 		}
-	}
-	if err := others.Wait(); err != nil {
-		return 0, err
+		var others errgroup.Group // one that fails does not keep the rest from being ended
+		others.SetLimit(endSessionsAtOnce)
+		for _, session := range some {
+			if session.ID != viewer.SessionID {
+				others.Go(func() error { return s.endSession(ctx, session.ID) })
+			}
+		}
+		if err := others.Wait(); err != nil {
+			return 0, err
+		}
 	}
 	return len(sessions), s.endSession(ctx, viewer.SessionID)
 }
@@ -266,10 +274,10 @@ func (s *Service) viewerSessions(ctx context.Context, client Client, sessionToke
 	if err != nil {
 		return nil, nil, s.limiter.stranger(ctx, client, err)
 	}
-	if err := s.limiter.session(ctx, viewer.SessionID); err != nil {
+	if err := s.admit(ctx, essential, 1); err != nil {
 		return nil, nil, err
 	}
-	if err := s.admit(ctx, essential, 1); err != nil {
+	if err := s.limiter.session(ctx, viewer.SessionID); err != nil {
 		return nil, nil, err
 	}
 	sessions, err := s.api.ListSessions(ctx, viewer.UserID)

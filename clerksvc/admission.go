@@ -30,18 +30,18 @@ const (
 // errQuota is why a mutation was refused: the calls that Clerk allows are used up.
 var errQuota = errors.New("the calls that Clerk allows are used up for now")
 
-// gate lets mutations call Clerk, or refuses them before their first call, so that none is made for what can't be finished: while nearly all
+// gate lets mutations call Clerk, or refuses them before their first call, so that none is made for what can't be finished: while too many
 // calls fail, when the calls that Clerk allows are used up, and when too many mutations wait for Clerk already.
 type gate struct {
-	api   *API
 	quota ratelimit.Quota // nil: as many as Clerk allows
-	room  bulkhead.Bulkhead[any]
-	log   *slog.Logger
+	// room is for all mutations, and deferrableRoom, which is half of it, for those that are deferrable.
+	room, deferrableRoom bulkhead.Bulkhead[any]
+	log                  *slog.Logger
 }
 
 func newGate(cfg Config) *gate {
-	room := bulkhead.New[any](cmp.Or(cfg.Concurrency, defaultConcurrency))
-	return &gate{api: cfg.API, quota: cfg.Quota, room: room, log: cfg.Logger}
+	room := cmp.Or(cfg.Concurrency, defaultConcurrency)
+	return &gate{quota: cfg.Quota, room: bulkhead.New[any](room), deferrableRoom: bulkhead.New[any]((room + 1) / 2), log: cfg.Logger}
 }
 
 // admission is a mutation at the gate. Every context of [Service.inTime] has one.
@@ -49,56 +49,112 @@ type admission struct {
 	gate *gate
 
 	mu    sync.Mutex // calls may run side by side
+	class ratelimit.Class
 	grant ratelimit.Grant
-	left  int // calls that were granted and not made
-	in    bool
+	calls int      // that were granted
+	left  int      // of them, not made
+	out   []func() // gives back what was taken to get in; nil: not in
 }
 
 type admissionKey struct{}
 
-// admit lets the mutation of ctx make calls to Clerk: as many as it makes at most if nothing fails. What it does not make is given back when
-// it ends. What it makes beyond, to repeat a call or to clean up, is counted and never refused. The error is *UnavailableError.
-func (s *Service) admit(ctx context.Context, class ratelimit.Class, calls int) error {
-	a, _ := ctx.Value(admissionKey{}).(*admission) // which inTime put there
-	return a.enter(ctx, class, calls)
+// admissionOf returns the admission of ctx, or nil.
+func admissionOf(ctx context.Context) *admission {
+	a, _ := ctx.Value(admissionKey{}).(*admission)
+	return a
 }
 
-func (a *admission) enter(ctx context.Context, class ratelimit.Class, calls int) error {
-	if wait, open := a.gate.api.open(); open {
-		return &UnavailableError{RetryAfter: wait, cause: errCircuitOpen}
+// admit lets the mutation of ctx make calls to Clerk: as many as it makes at most if nothing fails. What an essential one does not make is given back
+// when it ends. A deferrable one keeps it, as it could tell whether an account exists (rule 3). What is made beyond, to repeat a call or to clean
+// up, is counted and never refused. The error is *UnavailableError.
+func (s *Service) admit(ctx context.Context, class ratelimit.Class, calls int) error {
+	return admissionOf(ctx).enter(ctx, class, calls, s.api.resilience)
+}
+
+// admitSignIn is admit for a mutation that makes two calls and may then end with a session or ticket.
+func (s *Service) admitSignIn(ctx context.Context) error {
+	switch s.mode {
+	case ModeSession:
+		return admissionOf(ctx).enter(ctx, essential, 2+2, s.api.resilience)
+	case ModeExchange: // in which the Frontend API does not count as one call more
+		return admissionOf(ctx).enter(ctx, essential, 2+1, s.api.resilience, s.frontend.resilience)
+	default:
+		return admissionOf(ctx).enter(ctx, essential, 2+1, s.api.resilience)
+	}
+}
+
+func (a *admission) enter(ctx context.Context, class ratelimit.Class, calls int, apis ...*resilience) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.class = class
+	rooms := []bulkhead.Bulkhead[any]{a.gate.room}
+	if class == deferrable {
+		rooms = append(rooms, a.gate.deferrableRoom)
+	}
+	for _, room := range rooms {
+		if err := room.AcquirePermitWithMaxWait(ctx, maxQueueTime); err != nil {
+			a.goOut()
+			return &UnavailableError{RetryAfter: defaultRetryAfter, cause: err}
+		}
+		a.out = append(a.out, room.ReleasePermit)
 	}
 	grant, err := a.gate.take(ctx, calls, class)
 	if err != nil {
+		a.goOut()
 		return err
 	}
-	if err := a.gate.room.AcquirePermitWithMaxWait(ctx, maxQueueTime); err != nil {
-		a.gate.giveBack(ctx, grant, calls)
-		return &UnavailableError{RetryAfter: defaultRetryAfter, cause: err}
+	a.grant, a.calls, a.left = grant, calls, calls
+	for _, api := range apis {
+		if !api.begin() {
+			a.gate.giveBack(ctx, grant, calls)
+			a.goOut()
+			return &UnavailableError{RetryAfter: breakerPause, cause: errCircuitOpen}
+		}
+		a.out = append(a.out, func() {
+			if a.left == a.calls {
+				api.unused()
+			}
+		})
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.grant, a.left, a.in = grant, calls, true
 	return nil
 }
 
-// leave ends the admission, if there was one.
+// more lets a mutation that is in make more calls. The error is *UnavailableError.
+func (a *admission) more(ctx context.Context, calls int) error {
+	grant, err := a.gate.take(ctx, calls, a.class)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.grant, a.calls, a.left = grant, a.calls+calls, a.left+calls
+	return nil
+}
+
+// leave ends the admission, if it has begun and not ended.
 func (a *admission) leave(ctx context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.in {
+	if a.out == nil {
 		return
 	}
-	a.gate.room.ReleasePermit()
-	if a.left > 0 {
+	if unused := a.left == a.calls; a.left > 0 && (unused || a.class == essential) {
 		a.gate.giveBack(ctx, a.grant, a.left)
 	}
-	a.in, a.left = false, 0
+	a.goOut()
+}
+
+func (a *admission) goOut() {
+	for _, undo := range a.out {
+		undo()
+	}
+	a.out, a.left = nil, 0
 }
 
 // spend notes that the mutation of ctx makes a call that Clerk counts.
 func spend(ctx context.Context) {
-	a, ok := ctx.Value(admissionKey{}).(*admission)
-	if !ok {
+	a := admissionOf(ctx)
+	if a == nil {
 		return
 	}
 	a.mu.Lock()
@@ -114,8 +170,8 @@ func spend(ctx context.Context) {
 
 // limited notes that Clerk has had too many calls, of this process or of others.
 func limited(ctx context.Context, wait time.Duration) {
-	a, ok := ctx.Value(admissionKey{}).(*admission)
-	if !ok || a.gate.quota == nil {
+	a := admissionOf(ctx)
+	if a == nil || a.gate.quota == nil {
 		return
 	}
 	wait = orDefault(wait, clerkPause)
@@ -148,12 +204,4 @@ func (g *gate) giveBack(ctx context.Context, grant ratelimit.Grant, calls int) {
 	if err := g.quota.Return(ctx, grant, calls); err != nil {
 		g.log.ErrorContext(ctx, "calls could not be given back", slog.String("error", err.Error()))
 	}
-}
-
-// sessionCalls is how many calls it takes at the Backend API to end a sign-in.
-func (s *Service) sessionCalls() int {
-	if s.mode == ModeSession {
-		return 2
-	}
-	return 1
 }

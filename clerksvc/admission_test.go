@@ -35,6 +35,13 @@ func newAdmitted(t *testing.T, changes ...func(*clerksvc.Config)) admitted {
 	return admitted{newService(t, clerk, changes...), clerk, ahead}
 }
 
+func (a admitted) inject(t *testing.T, fault clerkemu.Fault) {
+	t.Helper()
+	if err := a.clerk.InjectFault(fault); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (a admitted) signIn(ctx context.Context, password string) error {
 	_, err := a.SignIn(ctx, clerksvc.SignInInput{Email: email, Password: secret.New(password)})
 	return err
@@ -73,7 +80,7 @@ func TestTheQuotaIsSpentByCallsThatAreMade(t *testing.T) {
 		"resets of nobody's password, of one, which have another": {func(a admitted) error {
 			_, err := a.RequestPasswordReset(t.Context(), clerksvc.Client{}, "nobody@example.com")
 			return err
-		}, 49 - 1},
+		}, 49 / 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,16 +140,93 @@ func TestClerkSlowsEverybodyDown(t *testing.T) {
 	}
 }
 
-// TestACircuitThatIsOpenLetsNobodyIn holds that nothing is begun that can't be finished.
-func TestACircuitThatIsOpenLetsNobodyIn(t *testing.T) {
+// TestTheCircuitOpensAndCloses holds that nothing is begun while Clerk fails, and everything a moment after it is well again.
+func TestTheCircuitOpensAndCloses(t *testing.T) {
 	a := newAdmitted(t, func(cfg *clerksvc.Config) { cfg.Quota = nil })
-	if err := a.clerk.InjectFault(clerkemu.Fault{Operation: "*", Kind: clerkemu.FaultStatus}); err != nil {
-		t.Fatal(err)
-	}
+	a.inject(t, clerkemu.Fault{Operation: "*", Kind: clerkemu.FaultStatus, Status: http.StatusInternalServerError})
 	for range 10 {
 		_ = a.signIn(t.Context(), password)
 	}
 	a.until(t, func() error { return a.signIn(t.Context(), password) })
+	a.clerk.ClearFaults()
+	if err := a.signIn(t.Context(), password); !errors.As(err, new(*clerksvc.UnavailableError)) {
+		t.Errorf("while the circuit is open: %v", err)
+	}
+	time.Sleep(time.Second + 100*time.Millisecond)
+	for range 5 {
+		if err := a.signIn(t.Context(), password); err != nil {
+			t.Errorf("after the circuit was open: %v", err)
+		}
+	}
+}
+
+// TestWhatHasBegunIsFinished has the circuit open in the middle of a sign-in, which gets its session all the same.
+func TestWhatHasBegunIsFinished(t *testing.T) {
+	a := newAdmitted(t, func(cfg *clerksvc.Config) { cfg.Quota = nil })
+	a.inject(t, clerkemu.Fault{Operation: "createSession", Kind: clerkemu.FaultLatency, Latency: 2 * time.Second, Times: 1})
+	slow := make(chan error, 1)
+	go func() { slow <- a.signIn(t.Context(), password) }()
+	for a.clerk.PendingFaults() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	a.inject(t, clerkemu.Fault{Operation: "GetUserList", Kind: clerkemu.FaultStatus, Status: http.StatusInternalServerError})
+	for range 20 {
+		_ = a.signIn(t.Context(), password)
+	}
+	a.until(t, func() error { return a.signIn(t.Context(), password) })
+	if err := <-slow; err != nil {
+		t.Errorf("the sign-in that had begun: %v", err)
+	}
+}
+
+// TestRefusalsLeaveTheCircuitClosed holds that what is wrong with a request is not held against Clerk, be it a gateway that says so.
+func TestRefusalsLeaveTheCircuitClosed(t *testing.T) {
+	for _, status := range []int{http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusTooManyRequests} {
+		a := newAdmitted(t, func(cfg *clerksvc.Config) { cfg.Quota = nil })
+		a.inject(t, clerkemu.Fault{Operation: "*", Kind: clerkemu.FaultStatus, Status: status})
+		for range 50 {
+			_ = a.signIn(t.Context(), password)
+		}
+		if calls := len(a.clerk.Calls()); calls < 50 {
+			t.Errorf("status %d: %d calls reached Clerk in 50 sign-ins", status, calls)
+		}
+	}
+}
+
+// TestMailsThatAreRefusedAreNotCounted holds that who is refused because Clerk's calls are used up has not spent what mails they may ask for.
+func TestMailsThatAreRefusedAreNotCounted(t *testing.T) {
+	store, err := ratelimit.NewMemory(1000, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marks, err := ratelimit.NewMemoryMarks(1000, time.Hour, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	many, one := ratelimit.Budget{Count: 1000, Per: time.Hour}, ratelimit.Budget{Count: 1, Per: time.Hour}
+	a := newAdmitted(t, func(cfg *clerksvc.Config) {
+		cfg.Limits = &clerksvc.Limits{
+			Store: store, Known: marks, PerIP: many, PerSession: many, SignInsPerIP: many, SignInsPerIdentifier: many, SignUpsPerIP: many,
+			MailsPerIP: many, MailsPerAddress: [2]ratelimit.Budget{one, many}, Mails: many, CodesPerHandle: many,
+		}
+	})
+	reset := func() error {
+		_, err := a.RequestPasswordReset(t.Context(), clerksvc.Client{}, email)
+		return err
+	}
+	a.until(t, func() error { return a.signIn(t.Context(), password) })
+	for range 3 {
+		if err := reset(); !errors.As(err, new(*clerksvc.UnavailableError)) {
+			t.Errorf("while the quota is used up: %v", err)
+		}
+	}
+	*a.ahead = 2 * time.Hour
+	if err := reset(); err != nil {
+		t.Errorf("the first mail: %v", err)
+	}
+	if err := reset(); !errors.As(err, new(*clerksvc.RateLimitedError)) {
+		t.Errorf("the second mail: %v", err)
+	}
 }
 
 // TestFewWaitForClerk holds that more than a number of mutations do not pile up behind a slow Clerk.

@@ -59,6 +59,9 @@ func (b *backend) Call(ctx context.Context, call *clerk.APIRequest, out clerk.Re
 	if err != nil {
 		return err
 	}
+	if err := answer.decode(out); err != nil {
+		return err
+	}
 	out.Read(&clerk.APIResponse{Header: answer.header, StatusCode: answer.status, TraceID: answer.traceID(), RawJSON: answer.body})
-	return answer.decode(out)
+	return nil
 }

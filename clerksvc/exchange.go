@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strconv"
 	"time"
 )
@@ -78,9 +79,10 @@ type answer struct {
 
 func (a *answer) traceID() string { return bounded(a.header.Get("Clerk-Trace-Id")) }
 
-// decode reads the body into out.
+// decode reads the body into what out points to, all of it or nothing: what is half read must not be mixed with what a repeated call is answered.
 func (a *answer) decode(out any) error {
 	if err := json.Unmarshal(a.body, out); err != nil {
+		reflect.ValueOf(out).Elem().SetZero()
 		return &ClerkError{Status: a.status, TraceID: a.traceID(), cause: errUnreadable}
 	}
 	return nil
@@ -119,8 +121,8 @@ func (a *answer) failure() *ClerkError {
 // retryAfter reads a Retry-After in seconds; 0 without one.
 func retryAfter(header http.Header) time.Duration {
 	seconds, err := strconv.Atoi(header.Get("Retry-After"))
-	if err != nil || seconds < 0 || seconds > maxRetryAfterSeconds {
+	if err != nil || seconds < 0 {
 		return 0
 	}
-	return time.Duration(seconds) * time.Second
+	return time.Duration(min(seconds, maxRetryAfterSeconds)) * time.Second
 }

@@ -33,8 +33,11 @@ type pace struct {
 // newPace returns a pace of a least time, until it has learned that it takes longer.
 func newPace(least time.Duration) *pace { return &pace{least: min(least, maxPace)} }
 
-// hold waits until an answer that began to be made at a time may be given, or until ctx ends.
+// hold waits until an answer that began to be made at a time may be given, or until ctx ends. It has made its calls, so others may make theirs.
 func (p *pace) hold(ctx context.Context, began time.Time) {
+	if a := admissionOf(ctx); a != nil {
+		a.leave(ctx)
+	}
 	wait := time.NewTimer(p.current() - time.Since(began))
 	defer wait.Stop()
 	select {

@@ -29,10 +29,10 @@ func (s *Service) RequestPasswordReset(ctx context.Context, client Client, email
 		return "", err
 	}
 	audit.identifier = s.pseudonyms.Identifier(email)
-	if err := s.limiter.mail(ctx, client, audit.identifier); err != nil {
+	if err := s.admit(ctx, deferrable, 2); err != nil {
 		return "", err
 	}
-	if err := s.admit(ctx, deferrable, 2); err != nil {
+	if err := s.limiter.mail(ctx, client, audit.identifier); err != nil {
 		return "", err
 	}
 	// One life for all, whatever Clerk says of the code: a handle's end is something that can be observed.
@@ -47,7 +47,7 @@ func (s *Service) RequestPasswordReset(ctx context.Context, client Client, email
 		return s.keys.Seal(purposePasswordReset, nobodysReset(audit.identifier), expires)
 	}
 	audit.about(attempt.User.ID)
-	prepared, err := s.api.PrepareEmailAddressVerification(ctx, attempt.Address.ID)
+	prepared, err := s.api.PrepareEmailAddressVerification(unrepeated(ctx), attempt.Address.ID)
 	if err != nil {
 		_ = s.outcome(ctx, err) // logs it; the user must not be told
 		return s.keys.Seal(purposePasswordReset, nobodysReset(audit.identifier), expires)
@@ -102,7 +102,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (sig
 	if broken := s.policy.violations(in.NewPassword.Reveal()); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
 	}
-	if err := s.admit(ctx, essential, 2+s.sessionCalls()); err != nil {
+	if err := s.admitSignIn(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.limiter.code(ctx, in.SignInID); err != nil {

@@ -19,8 +19,8 @@ const (
 	firstPause   = 100 * time.Millisecond
 	longestPause = time.Second
 	pauseJitter  = 0.25
-	// maxRetryAfter is the longest Retry-After that is waited for. A longer one is told to the client.
-	maxRetryAfter = 2 * time.Second
+	// maxRetryAfter is the longest Retry-After that is waited for, and up to two thirds more. A longer one is told to the client.
+	maxRetryAfter = time.Second
 	// retryShare is how many of the calls under way may be repeated ones: when Clerk fails, it is not asked three times as often. As many as
 	// retriesAtLeast may be in any case.
 	retryShare     = 0.2
@@ -43,17 +43,18 @@ func repeatable(operation, method string) bool {
 	case "UpdateUser", "UpdateEmailAddress", // set what they set
 		"VerifyPassword",                                          // compares, and Clerk does not count
 		"CreateSessionToken", operationFrontendCreateSessionToken, // sign what Clerk does not keep
-		"RevokeSession", "RevokeSignInToken": // end what has ended
+		"RevokeSession": // ends what has ended
 		return true
 	}
 	return method == http.MethodGet || method == http.MethodDelete
 }
 
-// errCircuitOpen is why a call was not made: too many have failed.
-var errCircuitOpen = errors.New("too many calls failed a moment ago, so this one was not made")
+// errCircuitOpen is why a mutation was refused: too many calls have failed.
+var errCircuitOpen = errors.New("too many calls to Clerk failed a moment ago")
 
 // resilience decides how often a call to one of Clerk's APIs is made: again, if it failed and is repeatable, or if Clerk refused it for now
-// (429), and not at all while too little succeeds. A nil resilience makes every call once.
+// (429). And it has a circuit that opens while too many calls fail. Then nothing is begun; what has begun may call on, and clean up. A nil
+// resilience makes every call once, and its circuit is always closed.
 type resilience struct {
 	breaker     circuitbreaker.CircuitBreaker[any]
 	once, again failsafe.Executor[any]
@@ -90,9 +91,19 @@ func newResilience(api string, off bool, log *slog.Logger) *resilience {
 	}
 	return &resilience{
 		breaker: breaker,
-		once:    failsafe.With[any](retry(refusedForNow), breaker),
-		again:   failsafe.With[any](retry(func(err error) bool { return broken(err) && !tooLong(err) || refusedForNow(err) }), breaker),
+		once:    failsafe.With[any](retry(refusedForNow)),
+		again: failsafe.With[any](retry(func(err error) bool {
+			return broken(err) && !tooLong(err) && !breaker.IsOpen() || refusedForNow(err)
+		})),
 	}
+}
+
+type unrepeatedKey struct{}
+
+// unrepeated returns a context in which every call is made once. It is for calls that only an existing account gets to, whose repetitions could be told by
+// the time that they take (rule 3).
+func unrepeated(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unrepeatedKey{}, true)
 }
 
 // do makes a call, which must return a *ClerkError if it fails, and returns the last failure.
@@ -101,41 +112,45 @@ func (r *resilience) do(ctx context.Context, operation, method string, call func
 		return call()
 	}
 	var failed error
+	attempt := func() error {
+		failed = call()
+		r.breaker.RecordError(failed)
+		return failed
+	}
+	if ctx.Value(unrepeatedKey{}) != nil {
+		return attempt()
+	}
 	executor := r.once
 	if repeatable(operation, method) {
 		executor = r.again
 	}
-	err := executor.WithContext(ctx).Run(func() error {
-		failed = call()
-		return failed
-	})
+	err := executor.WithContext(ctx).Run(attempt)
 	switch {
 	case err == nil:
 		return nil
 	case failed != nil: // whatever kept it from being repeated
 		return failed
-	case errors.Is(err, circuitbreaker.ErrOpen):
-		return &ClerkError{Operation: operation, RetryAfter: r.closedIn(), cause: errCircuitOpen}
 	default:
 		return &ClerkError{Operation: operation, cause: err}
 	}
 }
 
-// open reports whether no call would be made now, and for how long.
-func (r *resilience) open() (time.Duration, bool) {
-	if r == nil || !r.breaker.IsOpen() || r.breaker.RemainingDelay() <= 0 {
-		return 0, false
-	}
-	return r.closedIn(), true
-}
+// begin reports whether something may begin that calls this API. After a time in which the circuit was open, a few may, to find out whether it can
+// be closed: one that then makes no call has to say so with unused.
+func (r *resilience) begin() bool { return r == nil || r.breaker.TryAcquirePermit() }
 
-func (r *resilience) closedIn() time.Duration { return max(r.breaker.RemainingDelay(), breakerPause) }
+func (r *resilience) unused() {
+	if r != nil && r.breaker.IsHalfOpen() {
+		r.breaker.RecordSuccess()
+	}
+}
 
 // broken reports whether a call failed in a way that is not about what it asked for: no answer that could be read, or one that says that Clerk
 // is at fault.
 func broken(err error) bool {
 	var clerkErr *ClerkError
-	return errors.As(err, &clerkErr) && clerkErr.Uncertain() && !limitedByClerk(clerkErr)
+	return errors.As(err, &clerkErr) && clerkErr.Uncertain() &&
+		(clerkErr.Status < http.StatusMultipleChoices || clerkErr.Status >= http.StatusInternalServerError)
 }
 
 // limitedByClerk reports whether Clerk did not do what was asked because the instance has asked too often.

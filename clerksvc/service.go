@@ -168,8 +168,11 @@ func New(cfg Config) (*Service, error) {
 	}, nil
 }
 
-// Close waits for what the service does in the background, which is to renew the instance's keys. Nothing may be asked of it any more.
-func (s *Service) Close() { s.tokens.running.Wait() }
+// Close ends what the service does in the background, which is to renew the instance's keys. Nothing may be asked of it any more.
+func (s *Service) Close() {
+	s.tokens.cancel()
+	s.tokens.running.Wait()
+}
 
 // PasswordPolicy returns what a new password must satisfy.
 func (s *Service) PasswordPolicy() PasswordPolicy { return s.policy }

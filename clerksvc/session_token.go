@@ -77,6 +77,8 @@ type tokenVerifier struct {
 	// signed has the claims of tokens whose signature was found right a moment ago, by the SHA-256 of the token. All else is checked each time.
 	signed *lru.Cache[[sha256.Size]byte, signedClaims]
 
+	ctx     context.Context //nolint:containedctx // of what asks Clerk, which is nobody's mutation
+	cancel  context.CancelFunc
 	running sync.WaitGroup // what asks Clerk
 	mu      sync.Mutex
 	state   instanceState
@@ -103,7 +105,10 @@ func newTokenVerifier(cfg Config) *tokenVerifier {
 	if err != nil { // only of a size that is none
 		panic(err)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
 	return &tokenVerifier{
+		ctx:     ctx,
+		cancel:  cancel,
 		api:     cfg.API,
 		now:     cfg.Now,
 		parties: cfg.AuthorizedParties,
@@ -184,7 +189,7 @@ func (v *tokenVerifier) check(claims sessionClaims, issuer string) error {
 // instance returns what is known of the instance. It asks Clerk when that is too little, and waits for the answer; when it is old, without
 // waiting: it serves on meanwhile, and for as long as Clerk can't be asked.
 func (v *tokenVerifier) instance(ctx context.Context, keyID string) (instanceState, error) {
-	state, answered := v.ask(ctx, keyID)
+	state, answered := v.ask(keyID)
 	if answered == nil || len(state.key(keyID)) > 0 {
 		return state.usable()
 	}
@@ -198,7 +203,7 @@ func (v *tokenVerifier) instance(ctx context.Context, keyID string) (instanceSta
 
 // ask has Clerk asked if there is a reason, unless it is being asked already, and returns what is known so far, and what is closed when there
 // is an answer; nil if there is nothing to ask.
-func (v *tokenVerifier) ask(ctx context.Context, keyID string) (instanceState, <-chan struct{}) {
+func (v *tokenVerifier) ask(keyID string) (instanceState, <-chan struct{}) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.asking == nil && v.due(v.state, keyID) {
@@ -206,7 +211,7 @@ func (v *tokenVerifier) ask(ctx context.Context, keyID string) (instanceState, <
 		v.asking = answered
 		v.running.Go(func() {
 			defer close(answered)
-			v.fetch(context.WithoutCancel(ctx))
+			v.fetch(v.ctx)
 		})
 	}
 	return v.state, v.asking

@@ -40,10 +40,10 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 	}
 	audit.identifier = s.pseudonyms.Identifier(email)
 
-	if err := s.limiter.signIn(ctx, in.Client, audit.identifier); err != nil {
+	if err := s.admitSignIn(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.admit(ctx, essential, 2+s.sessionCalls()); err != nil {
+	if err := s.limiter.signIn(ctx, in.Client, audit.identifier); err != nil {
 		return nil, err
 	}
 	began, lookedAt := time.Now(), s.now()

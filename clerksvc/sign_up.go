@@ -64,10 +64,10 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (started *Verifica
 	if broken := s.policy.violations(in.Password.Reveal(), checked.identifiers()...); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken}
 	}
-	if err := s.limiter.signUp(ctx, in.Client, audit.identifier); err != nil {
+	if err := s.admit(ctx, deferrable, 2); err != nil {
 		return nil, err
 	}
-	if err := s.admit(ctx, deferrable, 2); err != nil {
+	if err := s.limiter.signUp(ctx, in.Client, audit.identifier); err != nil {
 		return nil, err
 	}
 	if s.strictSignUp {

@@ -64,7 +64,7 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (signedI
 		return nil, invalidField("verificationId", FieldInvalidHandle)
 	}
 
-	if err := s.admit(ctx, essential, 2+s.sessionCalls()); err != nil {
+	if err := s.admitSignIn(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.limiter.code(ctx, in.VerificationID); err != nil {
@@ -204,6 +204,9 @@ func (s *Service) ResendVerification(ctx context.Context, client Client, emailAd
 
 // sendAlike is sendVerification, except that with StrictSignUp, what Clerk has against one address is not told: the answer is a decoy.
 func (s *Service) sendAlike(ctx context.Context, emailAddressID string, createdAt time.Time) (*SentVerification, error) {
+	if s.strictSignUp {
+		ctx = unrepeated(ctx)
+	}
 	sent, err := s.sendVerification(ctx, emailAddressID, createdAt)
 	if err == nil || !s.strictSignUp {
 		return sent, err

@@ -86,6 +86,7 @@ func FreeAddr() (string, error) {
 
 // Stop ends the program and waits until it has ended: as it ends by itself when it is asked to, or else at once.
 func (p *Process) Stop() {
+	_ = p.Stdin.Close()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	impatient := time.AfterFunc(stopTimeout, func() { _ = p.cmd.Process.Kill() })
 	defer impatient.Stop()

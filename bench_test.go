@@ -24,10 +24,7 @@ const startTimeout = 10 * time.Second
 func BenchmarkFlow(b *testing.B) {
 	const connections, warmUp = 64, 2000
 	clerk := startStub(b)
-	client, err := load.Dial(startServer(b, clerk.Clerk), connections)
-	if err != nil {
-		b.Fatal(err)
-	}
+	client := load.New(startServer(b, clerk.Clerk), connections)
 	defer client.Close()
 	for _, flow := range flows.All() {
 		b.Run(flow, func(b *testing.B) {

@@ -87,10 +87,7 @@ func (b *bench) measureClients(ctx context.Context, f *figures) error {
 
 // fill has the rate limits of a server count so many clients: each sends a sign-in that is charged to it, and refused before Clerk is asked.
 func (b *bench) fill(s *server, clients int) error {
-	client, err := load.Dial(s.addr, b.workers)
-	if err != nil {
-		return err
-	}
+	client := load.New(s.addr, b.workers)
 	defer client.Close()
 	const each = 10_000
 	for from := 0; from < clients; from += each {

@@ -48,10 +48,7 @@ func (b *bench) memoryOf(ctx context.Context, clerk *clerkStub, name string, n i
 	if use.idle, err = s.RSS(); err != nil {
 		return use, err
 	}
-	client, err := load.Dial(s.addr, n)
-	if err != nil {
-		return use, err
-	}
+	client := load.New(s.addr, n)
 	defer client.Close()
 	requests, err := flows.Requests(api(name), client, flows.SignIn, flows.Accounts)
 	if err != nil {
@@ -80,12 +77,9 @@ func (b *bench) memoryOf(ctx context.Context, clerk *clerkStub, name string, n i
 
 // signInOnce makes one sign-in, over a connection that is closed again.
 func signInOnce(s *server) error {
-	client, err := load.Dial(s.addr, 1)
-	if err != nil {
-		return err
-	}
+	client := load.New(s.addr, 1)
 	defer client.Close()
-	_, err = client.Do(api(s.name).Request(flows.SignIn, 0, flows.Session{}))
+	_, err := client.Do(api(s.name).Request(flows.SignIn, 0, flows.Session{}))
 	return err
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -60,10 +59,7 @@ func (b *bench) measureRounds(ctx context.Context, f *figures) error {
 			return err
 		}
 		defer s.Stop()
-		client, err := load.Dial(s.addr, b.workers)
-		if err != nil {
-			return err
-		}
+		client := load.New(s.addr, b.workers)
 		defer client.Close()
 		contestants[name] = &loaded{s, client, map[string]load.Requests{}}
 	}
@@ -155,13 +151,10 @@ type loaded struct {
 
 // load returns a server with those who ask it, ready for sign-ins of so many accounts.
 func (b *bench) load(s *server, accounts int) (*loaded, error) {
-	client, err := load.Dial(s.addr, b.workers)
-	if err != nil {
-		return nil, err
-	}
+	client := load.New(s.addr, b.workers)
 	requests, err := flows.Requests(api(s.name), client, flows.SignIn, accounts)
 	if err != nil {
-		return nil, errors.Join(err, client.Close())
+		return nil, err
 	}
 	return &loaded{s, client, map[string]load.Requests{flows.SignIn: requests}}, nil
 }

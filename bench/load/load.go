@@ -28,37 +28,40 @@ type Result struct {
 // PerSecond is how many flows there were in a second.
 func (r Result) PerSecond() float64 { return float64(r.Flows) / r.Took.Seconds() }
 
-// Client has connections to one server.
+// Client has connections to one server. Each is made when it is first used, as a server closes those that say nothing.
 type Client struct {
+	addr  string
 	conns []*conn
 	next  atomic.Int64
 }
 
-// Dial opens n connections.
-func Dial(addr string, n int) (*Client, error) {
-	client := &Client{}
-	for range n {
-		c, err := dial(addr)
-		if err != nil {
-			return nil, errors.Join(err, client.Close())
-		}
-		client.conns = append(client.conns, c)
-	}
-	return client, nil
+// New returns a client with so many connections.
+func New(addr string, connections int) *Client {
+	return &Client{addr: addr, conns: make([]*conn, connections)}
 }
 
 // Close closes the connections.
-func (c *Client) Close() error {
-	var err error
+func (c *Client) Close() {
 	for _, conn := range c.conns {
-		err = errors.Join(err, conn.Close())
+		if conn != nil {
+			_ = conn.Close()
+		}
 	}
-	return err
+}
+
+// do sends a request over one of the connections.
+func (c *Client) do(connection int, request []byte) (answer []byte, err error) {
+	if c.conns[connection] == nil {
+		if c.conns[connection], err = dial(c.addr); err != nil {
+			return nil, err
+		}
+	}
+	return c.conns[connection].do(request)
 }
 
 // Do sends one request and returns the body of its answer.
 func (c *Client) Do(request []byte) ([]byte, error) {
-	body, err := c.conns[0].do(request)
+	body, err := c.do(0, request)
 	return bytes.Clone(body), err
 }
 
@@ -78,7 +81,7 @@ func (c *Client) RunN(requests Requests, n int) (Result, error) {
 func (c *Client) run(requests Requests, more func() bool) (Result, error) {
 	return Loop(len(c.conns), more, func(worker int) error {
 		request := requests.Bytes[int(c.next.Add(1))%len(requests.Bytes)]
-		body, err := c.conns[worker].do(request)
+		body, err := c.do(worker, request)
 		if err != nil {
 			return err
 		}

@@ -22,13 +22,13 @@ const startTimeout = 10 * time.Second
 // BenchmarkFlow runs the flows from 64 connections against the whole program, in this process, in front of a stub of Clerk in another, with what is on in production.
 // Who asks allocates nothing, so the allocations are the program's. For a profile: go test . -run '^$' -bench Flow/signIn -cpuprofile cpu.out
 func BenchmarkFlow(b *testing.B) {
-	const connections, warmUp = 64, 2000
+	const connections, accounts, warmUp = 64, 10_000, 2000
 	clerk := startStub(b)
 	client := load.New(startServer(b, clerk.Clerk), connections)
 	defer client.Close()
 	for _, flow := range flows.All() {
 		b.Run(flow, func(b *testing.B) {
-			requests, err := flows.Requests(flows.GraphQL{}, client, flow, flows.Accounts)
+			requests, err := flows.Requests(flows.GraphQL{}, client, flow, accounts)
 			if err != nil {
 				b.Fatal(err)
 			}

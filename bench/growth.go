@@ -75,7 +75,7 @@ func (b *bench) measureClients(ctx context.Context, f *figures) error {
 	}
 	var servers []*loaded
 	for _, s := range started {
-		l, err := b.load(s, flows.Accounts)
+		l, err := b.load(s, b.accounts)
 		if err != nil {
 			return err
 		}

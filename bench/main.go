@@ -71,6 +71,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, progress io.Writ
 // plan is how much is measured.
 type plan struct {
 	rounds, workers int
+	accounts        int           // that take part
 	warmUp, window  time.Duration // of one flow of one program
 	latencies       []time.Duration
 	starts          int
@@ -85,7 +86,7 @@ type plan struct {
 
 func whole() plan {
 	return plan{
-		rounds: 7, workers: 64, warmUp: 2 * time.Second, window: 1200 * time.Millisecond,
+		rounds: 7, workers: 64, accounts: 10_000, warmUp: 2 * time.Second, window: 1200 * time.Millisecond,
 		latencies: []time.Duration{0, 20 * time.Millisecond}, starts: 7, inFlight: []int{1, 1000, 4000},
 		growthRounds: 3, users: []int{100, 10_000, 1_000_000}, clients: []int{100, 10_000, 1_000_000}, allocations: 5000,
 		buildFlags: []string{"-trimpath", "-ldflags=-s -w"}, node: true,

@@ -28,7 +28,7 @@ func TestItMeasures(t *testing.T) {
 		t.Skip("it measures on Linux alone")
 	}
 	p := plan{
-		rounds: 1, workers: 4, warmUp: 20 * time.Millisecond, window: 50 * time.Millisecond, latencies: []time.Duration{0, time.Millisecond},
+		rounds: 1, workers: 4, accounts: 100, warmUp: 20 * time.Millisecond, window: 50 * time.Millisecond, latencies: []time.Duration{0, time.Millisecond},
 		starts: 1, inFlight: []int{1, 8}, growthRounds: 1, users: []int{100, 200}, clients: []int{10, 20}, allocations: 1, buildFlags: raceFlags,
 		node: nodeReady(),
 	}

@@ -50,7 +50,7 @@ func (b *bench) memoryOf(ctx context.Context, clerk *clerkStub, name string, n i
 	}
 	client := load.New(s.addr, n)
 	defer client.Close()
-	requests, err := flows.Requests(api(name), client, flows.SignIn, flows.Accounts)
+	requests, err := flows.Requests(api(name), client, flows.SignIn, b.accounts)
 	if err != nil {
 		return use, err
 	}

@@ -61,7 +61,7 @@ func (b *bench) measureRounds(ctx context.Context, f *figures) error {
 		defer s.Stop()
 		client := load.New(s.addr, b.workers)
 		defer client.Close()
-		contestants[name] = &loaded{s, client, map[string]load.Requests{}}
+		contestants[name] = &loaded{s, client, b.accounts, map[string]load.Requests{}}
 	}
 
 	f.windows = map[windowOf]*window{}
@@ -146,6 +146,7 @@ func (b *bench) measure(ctx context.Context, clerk *clerkStub, c contestant, f *
 type loaded struct {
 	*server
 	client   *load.Client
+	accounts int
 	requests map[string]load.Requests
 }
 
@@ -156,11 +157,11 @@ func (b *bench) load(s *server, accounts int) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loaded{s, client, map[string]load.Requests{flows.SignIn: requests}}, nil
+	return &loaded{s, client, accounts, map[string]load.Requests{flows.SignIn: requests}}, nil
 }
 
 func (l *loaded) prepare(flow string) (err error) {
-	l.requests[flow], err = flows.Requests(api(l.name), l.client, flow, flows.Accounts)
+	l.requests[flow], err = flows.Requests(api(l.name), l.client, flow, l.accounts)
 	return err
 }
 

@@ -28,12 +28,8 @@ func Calls(flow string) int { return map[string]int{SignIn: 4, SignUp: 2, Refres
 // Password is everybody's. It is one that passes a check of its strength.
 const Password = "difference engine 1843"
 
-const (
-	// Accounts is how many take part, unless there are fewer.
-	Accounts = 10_000
-	// sessions is how many sessions the flows go on from that go on from one.
-	sessions = 64
-)
+// sessions is how many sessions the flows go on from that go on from one.
+const sessions = 64
 
 // Address returns the e-mail address of account i.
 func Address(i int) string { return fmt.Sprintf("somebody.%d@example.com", i) }
@@ -62,7 +58,7 @@ func Requests(api API, client *load.Client, flow string, accounts int) (load.Req
 	from := []Session{{}}
 	if flow == RefreshSession || flow == Viewer {
 		from = nil
-		for i := range sessions {
+		for i := range min(sessions, accounts) {
 			answer, err := client.Do(api.Request(SignIn, i, Session{}))
 			if err != nil {
 				return load.Requests{}, err

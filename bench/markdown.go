@@ -139,13 +139,19 @@ func (f *figures) memoryTable() string {
 	const kilobyte, megabyte = 1 << 10, 1 << 20
 	columns := []string{"program", "start to first answer, ms", "idle, MB"}
 	for _, n := range f.inFlight {
-		columns = append(columns, fmt.Sprintf("%d in flight, MB", n), "KB each")
+		columns = append(columns, fmt.Sprintf("%d in flight, MB", n))
+		if n > 1 { // the memory of one alone is less than that of all else comes and goes
+			columns = append(columns, "KB each")
+		}
 	}
 	t := newTable("Start and memory", "Resident memory, after a start and one sign-in; with so many sign-ins that wait for Clerk's first answer; and after the rounds.", append(columns, "after the rounds, MB")...)
 	for _, name := range f.servers() {
 		cells := []string{name, f.firstReplies[name].spread(0), fmt.Sprintf("%.1f", float64(f.memory[name][0].idle)/megabyte)}
-		for i := range f.inFlight {
-			cells = append(cells, fmt.Sprintf("%.1f", float64(f.memory[name][i].inFlight)/megabyte), fmt.Sprintf("%.0f", f.perInFlight(name, i)/kilobyte))
+		for i, n := range f.inFlight {
+			cells = append(cells, fmt.Sprintf("%.1f", float64(f.memory[name][i].inFlight)/megabyte))
+			if n > 1 {
+				cells = append(cells, fmt.Sprintf("%.0f", f.perInFlight(name, i)/kilobyte))
+			}
 		}
 		t.row(append(cells, fmt.Sprintf("%.1f", float64(f.rss[name])/megabyte))...)
 	}

@@ -110,6 +110,16 @@ func TestRedisIsBounded(t *testing.T) {
 			t.Errorf("%s has %d, and expires in %v", key, n, ttl)
 		}
 	}
+	// It stays bounded if either key is lost.
+	for _, key := range keys {
+		conn.Client.Del(t.Context(), key)
+		for i := range 2 * room {
+			put(t, s, fmt.Sprint("after ", key, i))
+		}
+		if hashed, ordered := conn.Client.HLen(t.Context(), "clerkql:{documents}").Val(), conn.Client.ZCard(t.Context(), "clerkql:{documents}:order").Val(); hashed != room || ordered != room {
+			t.Errorf("without %s, %d documents are kept, and the order of %d", key, hashed, ordered)
+		}
+	}
 	// What others put there is none.
 	forged := conn.Client.HSet(t.Context(), "clerkql:{documents}", persisted.Hash("a"), "b")
 	if found, err := s.Get(t.Context(), persisted.Hash("a")); found != "" || err != nil || forged.Err() != nil {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"strings"
 
 	"clerkql/internal/persisted"
 )
@@ -51,8 +52,12 @@ func (p persistedDocuments) resolve(ctx context.Context, body *requestBody) (kee
 	return false, nil
 }
 
-// keep keeps a document that fits the schema and is within all limits.
+// keep keeps a document that fits the schema and is within all limits, unless it has a quotation mark, without which there is no string in it: that may be a
+// password, which belongs into a variable.
 func (p persistedDocuments) keep(ctx context.Context, document string) {
+	if strings.Contains(document, `"`) {
+		return
+	}
 	if err := p.store.Put(ctx, document); err != nil {
 		p.log.WarnContext(ctx, "a document is not kept", slog.String("error", err.Error()))
 	}

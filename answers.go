@@ -33,6 +33,6 @@ func newAnswers(a api, redis replicas, limits *clerksvc.Limits, log *slog.Logger
 	}
 	return idempotency.NewKeeper(idempotency.Options{
 		Keys: a.handleKeys, Store: store, Limiter: limiter, Logger: log,
-		Lease: time.Duration(a.flows.MaxMutations) * (a.flows.MutationTimeout + leaseMargin),
+		Lease: a.flows.MutationTimeout + leaseMargin,
 	})
 }

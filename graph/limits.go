@@ -91,15 +91,9 @@ func (l limits) MutateOperationContext(_ context.Context, operation *graphql.Ope
 	return l.rootFields(operation)
 }
 
-// rootFields counts fields as they will run: after aliases, fragments and directives.
 func (l limits) rootFields(operation *graphql.OperationContext) *gqlerror.Error {
 	mutation := operation.Operation.Operation == ast.Mutation
-	fields := 0
-	for _, field := range graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Query", "Mutation"}) {
-		if field.Name != "__typename" || !mutation {
-			fields++
-		}
-	}
+	fields := countRootFields(operation)
 	switch {
 	case mutation && fields > l.mutations:
 		return badDocument(fmt.Sprintf("A request can run %d mutation(s) at most.", l.mutations))
@@ -107,6 +101,17 @@ func (l limits) rootFields(operation *graphql.OperationContext) *gqlerror.Error 
 		return badDocument(fmt.Sprintf("A query can have %d fields at most.", maxRootFields))
 	}
 	return nil
+}
+
+// countRootFields counts fields as they will run: after aliases, fragments and directives. __typename is no mutation.
+func countRootFields(operation *graphql.OperationContext) int {
+	fields := 0
+	for _, field := range graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Query", "Mutation"}) {
+		if field.Name != "__typename" || operation.Operation.Operation != ast.Mutation {
+			fields++
+		}
+	}
+	return fields
 }
 
 // size is how much there is of a selection set, fragments included.

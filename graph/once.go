@@ -35,6 +35,11 @@ func (o once) run(a answerer, params *graphql.RawParams, operation *graphql.Oper
 		a.fault(*badRequest("Idempotency-Key must be one string of 16 to 128 printable ASCII characters, in quotes."))
 		return
 	}
+	// Of several, some may have ended and some not, and there is but one key to send all of them again with.
+	if countRootFields(operation) > 1 {
+		a.fault(*badRequest("A request with an Idempotency-Key can run one mutation."))
+		return
+	}
 	request, err := identity(a.r, params)
 	if err != nil {
 		o.refuse(a, operation, err)

@@ -1249,7 +1249,7 @@ type Query {
 }
 
 """
-What can be done: one mutation in a request, sent with POST.
+What can be done: one mutation in a request, unless the server was told to run more, sent with POST.
 
 A client that got no answer can't know whether its mutation was run. If it sends the header ` + "`" + `Idempotency-Key` + "`" + ` with each mutation, with a
 new random string such as a UUID in quotes, then it can send the same again, with the same key, until there is an answer. The mutation is run
@@ -1257,7 +1257,8 @@ once, and its answer given again for ten minutes, cookies included, with the hea
 have expired meanwhile. The same is what has the same document, operation name and variables, and the same ` + "`" + `Authorization` + "`" + ` and cookies.
 ` + "`" + `RateLimited` + "`" + `, ` + "`" + `ServiceUnavailable` + "`" + ` and faults are no answers in this sense: what ended so is run again. While the first is being run, the
 answer is status 409 with the code ` + "`" + `IDEMPOTENCY_KEY_IN_PROGRESS` + "`" + ` and ` + "`" + `Retry-After` + "`" + `; a key that was used for something else is status 422 with
-` + "`" + `IDEMPOTENCY_KEY_REUSED` + "`" + `; and one that was sent again thirty times in ten minutes is status 429 with ` + "`" + `RATE_LIMITED` + "`" + ` and ` + "`" + `Retry-After` + "`" + `.
+` + "`" + `IDEMPOTENCY_KEY_REUSED` + "`" + `; and one that was sent again thirty times in ten minutes is status 429 with ` + "`" + `RATE_LIMITED` + "`" + ` and ` + "`" + `Retry-After` + "`" + `. A key is
+for one mutation: a request that has several is refused with status 400.
 """
 type Mutation {
   """

@@ -299,7 +299,7 @@ func (this InvalidInput) GetMessage() string { return this.Message }
 // What happened, for the program. It goes with the type: each type has one code.
 func (this InvalidInput) GetCode() ErrorCode { return this.Code }
 
-// What can be done: one mutation in a request, sent with POST.
+// What can be done: one mutation in a request, unless the server was told to run more, sent with POST.
 //
 // A client that got no answer can't know whether its mutation was run. If it sends the header `Idempotency-Key` with each mutation, with a
 // new random string such as a UUID in quotes, then it can send the same again, with the same key, until there is an answer. The mutation is run
@@ -307,7 +307,8 @@ func (this InvalidInput) GetCode() ErrorCode { return this.Code }
 // have expired meanwhile. The same is what has the same document, operation name and variables, and the same `Authorization` and cookies.
 // `RateLimited`, `ServiceUnavailable` and faults are no answers in this sense: what ended so is run again. While the first is being run, the
 // answer is status 409 with the code `IDEMPOTENCY_KEY_IN_PROGRESS` and `Retry-After`; a key that was used for something else is status 422 with
-// `IDEMPOTENCY_KEY_REUSED`; and one that was sent again thirty times in ten minutes is status 429 with `RATE_LIMITED` and `Retry-After`.
+// `IDEMPOTENCY_KEY_REUSED`; and one that was sent again thirty times in ten minutes is status 429 with `RATE_LIMITED` and `Retry-After`. A key is
+// for one mutation: a request that has several is refused with status 400.
 type Mutation struct {
 }
 

@@ -126,6 +126,30 @@ func TestAClaimOfTheDeadEnds(t *testing.T) {
 	}
 }
 
+// TestARecordThatCanNotBeReadIsAFault: the client did nothing wrong, and its mutation is not run, as it may have been.
+func TestARecordThatCanNotBeReadIsAFault(t *testing.T) {
+	clerk := clerkemu.RunT(t)
+	server := redistest.Start(t)
+	flag := "--redis-url=redis://" + server.Address
+	one, other := startAPI(t, clerk, flag), startAPI(t, clerk, flag)
+	seed(t, clerk, ada())
+	k := newKeyed(t, "signIn", map[string]any{"email": email, "password": password})
+	k.runs(t, one, "SessionCreated")
+	client := redis.NewClient(&redis.Options{Addr: server.Address})
+	defer client.Close()
+	for _, name := range client.Keys(t.Context(), "clerkql:{idempotency}:*").Val() {
+		client.Set(t.Context(), name, "junk", redis.KeepTTL)
+	}
+	clerk.ResetCalls()
+	for _, accept := range []string{"application/json", "application/graphql-response+json"} {
+		k.header.Set("Accept", accept)
+		k.refused(t, other, http.StatusInternalServerError, "INTERNAL_SERVER_ERROR")
+	}
+	if calls := clerk.Calls(); len(calls) > 0 {
+		t.Errorf("calls %v", calls)
+	}
+}
+
 // TestHandleKeysRotateBetweenTwoTries has each replica restarted with the next step of a rotation, while a client waits to try again.
 func TestHandleKeysRotateBetweenTwoTries(t *testing.T) {
 	clerk := clerkemu.RunT(t)

@@ -93,8 +93,9 @@ func (o once) refuse(a answerer, operation *graphql.OperationContext, err error)
 	case errors.As(err, &often):
 		a.retryAfter(often.RetryAfter)
 		a.fault(requestFault{http.StatusTooManyRequests, "This Idempotency-Key was sent too often. Wait before trying again.", codeRateLimited})
-	default:
-		a.errors(operation, gqlerror.List{gqlerror.WrapIfUnwrapped(err)})
+	default: // a fault of the server's. What the key was sent with may have been run, so it is not run now.
+		ctx := graphql.WithOperationContext(a.r.Context(), operation)
+		a.refuse(http.StatusInternalServerError, a.exec.DispatchError(ctx, gqlerror.List{gqlerror.WrapIfUnwrapped(err)}))
 	}
 }
 

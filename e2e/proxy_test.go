@@ -23,7 +23,18 @@ import (
 type proxy struct {
 	url     string
 	trusted *x509.CertPool
-	log     *logBuffer
+	log     logFile
+}
+
+// logFile is where a log is. HAProxy waits for nobody who reads its log, and leaves out what a pipe has no room for; a file always has.
+type logFile string
+
+func (f logFile) String() string {
+	text, err := os.ReadFile(string(f))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 // startProxy runs a HAProxy in front of three replicas until the test ends. It is installed by `make deps`.
@@ -41,7 +52,12 @@ func startProxy(t testing.TB, replicas [3]string) *proxy {
 		t.Skip(err)
 	}
 	address := freeAddress(t)
-	p := &proxy{url: "https://" + address, log: &logBuffer{}}
+	p := &proxy{url: "https://" + address, log: logFile(filepath.Join(t.TempDir(), "haproxy.log"))}
+	log, err := os.OpenFile(string(p.log), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close() // which HAProxy then has alone
 	certificate := filepath.Join(t.TempDir(), "certificate.pem")
 	p.trusted = writeCertificate(t, certificate)
 
@@ -49,7 +65,7 @@ func startProxy(t testing.TB, replicas [3]string) *proxy {
 	process := exec.Command(program, "-db", "-f", "../docs/haproxy.cfg")
 	process.Env = environment("LISTEN="+address, "CERTIFICATE="+certificate, "INNER=abns@clerkql-"+address,
 		"REPLICA_1="+replicas[0], "REPLICA_2="+replicas[1], "REPLICA_3="+replicas[2])
-	process.Stdout, process.Stderr = p.log, &stderr
+	process.Stdout, process.Stderr = log, &stderr
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
 	}

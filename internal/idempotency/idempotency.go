@@ -5,9 +5,11 @@
 // ten minutes. A claim ends by itself, so that a process that is killed does not block a key for long. What the Keeper keeps is in a Store, of
 // which there are three:
 //
-//   - Memory: in this process, with a bounded number of records and bytes.
+//   - Memory: in this process.
 //   - Redis: shared among replicas.
 //   - Fallback: a shared store while it answers, and a local one always.
+//
+// Each keeps a bounded number of answers, and forgets the oldest when more come. A request that runs is not forgotten for that.
 //
 // Who reads a Store learns nothing from it. Records have keyed hashes for names, and answers are encrypted, with keys that are derived from
 // one of the server's and from the client's. The client's is nowhere in the Store, so the server's key alone opens no answer there, nor does it let
@@ -63,7 +65,7 @@ type Answer struct {
 // Store keeps records under names, until they expire. It is safe for concurrent use.
 type Store interface {
 	// Claim puts a record under the first of names, for as long as a lease, unless there is one under any of names already: then it returns that one, and the
-	// index of its name. The index is -1 if there was none.
+	// index of its name. The index is -1 if there was none, also if there is no room for the claim, which holds nobody off then.
 	Claim(ctx context.Context, names []string, claim string, lease time.Duration) (at int, record string, err error)
 	// Finish replaces a claim by a record that is kept for a time. It does nothing if something else is under the name.
 	Finish(ctx context.Context, name, claim, record string, keep time.Duration) error

@@ -12,8 +12,12 @@ import (
 	"clerkql/internal/sharedredis"
 )
 
-// redisPrefix sets the names apart from those of others. What is in braces has a Redis Cluster keep all in one place, as a claim looks at several.
-const redisPrefix = "clerkql:{idempotency}:"
+const (
+	// redisPrefix sets the names apart from those of others. What is in braces has a Redis Cluster keep all in one place, as a claim looks at several.
+	redisPrefix = "clerkql:{idempotency}:"
+	// redisAnswers has the names of the answers, by when they expire.
+	redisAnswers = "clerkql:{idempotency}"
+)
 
 var (
 	//go:embed claim.lua
@@ -22,15 +26,17 @@ var (
 	finishScript string
 )
 
-// Redis is a Store in Redis or Valkey. Each call is one round trip, and atomic. Redis's clock alone counts.
+// Redis is a Store in Redis or Valkey. It has room for a number of answers, and forgets the one that expires first. Claims are no more than there are requests that
+// run, or did when their process was killed. Each call is one round trip, and atomic. Redis's clock alone counts.
 type Redis struct {
 	conn          *sharedredis.Conn
 	claim, finish *redis.Script
+	answers       int
 }
 
-// NewRedis returns a Redis over a connection.
-func NewRedis(conn *sharedredis.Conn) *Redis {
-	return &Redis{conn: conn, claim: redis.NewScript(claimScript), finish: redis.NewScript(finishScript)}
+// NewRedis returns a Redis over a connection, with room for a number of answers.
+func NewRedis(conn *sharedredis.Conn, answers int) *Redis {
+	return &Redis{conn: conn, answers: answers, claim: redis.NewScript(claimScript), finish: redis.NewScript(finishScript)}
 }
 
 // Claim implements Store. Canceling ctx does not cut it short.
@@ -57,7 +63,7 @@ func (r *Redis) Claim(ctx context.Context, names []string, claim string, lease t
 
 // Finish implements Store. Canceling ctx does not cut it short.
 func (r *Redis) Finish(ctx context.Context, name, claim, record string, keep time.Duration) error {
-	return r.end(ctx, name, claim, record, keep.Milliseconds())
+	return r.end(ctx, name, claim, record, keep.Milliseconds(), r.answers)
 }
 
 // Release implements Store. Canceling ctx does not cut it short.
@@ -68,7 +74,7 @@ func (r *Redis) Release(ctx context.Context, name, claim string) error {
 func (r *Redis) end(ctx context.Context, name string, args ...any) error {
 	ctx, cancel := r.conn.Bound(ctx)
 	defer cancel()
-	if _, err := r.finish.Run(ctx, r.conn.Client, []string{redisPrefix + name}, args...).Int(); err != nil {
+	if _, err := r.finish.Run(ctx, r.conn.Client, []string{redisPrefix + name, redisAnswers}, args...).Int(); err != nil {
 		return fmt.Errorf("idempotency: redis: %w", err)
 	}
 	return nil

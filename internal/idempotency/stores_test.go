@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"clerkql/internal/idempotency"
 	"clerkql/internal/redistest"
 	"clerkql/internal/sharedredis"
@@ -45,6 +47,60 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestRedisIsBounded in answers: those that expire first go. Claims stay, also one of a key whose answer has expired since.
+func TestRedisIsBounded(t *testing.T) {
+	conn := connect(t, redistest.Start(t).Address, 10*time.Second)
+	k := keeper(t, idempotency.NewRedis(conn, room))
+	keyOf := func(i int) string { return fmt.Sprintf("key number %09d", i) }
+	mustClaim(t, k, clientKey, "a").Finish(t.Context(), first)
+	names := conn.Client.Keys(t.Context(), records).Val()
+	for _, name := range names { // as time would
+		conn.Client.Del(t.Context(), name)
+		conn.Client.ZAddXX(t.Context(), "clerkql:{idempotency}", redis.Z{Score: 1, Member: name})
+	}
+	mustClaim(t, k, clientKey, "a")
+	for i := range 5 * room {
+		mustClaim(t, k, keyOf(i), "a").Finish(t.Context(), first)
+	}
+	wantError(t, idempotency.ErrInProgress, k, "a")
+	if left := len(conn.Client.Keys(t.Context(), records).Val()); left != room+1 {
+		t.Errorf("%d records are left, want %d answers and a claim", left, room)
+	}
+	for i := range room {
+		if _, answer, err := k.Claim(t.Context(), keyOf(4*room+i), "a"); answer == nil || err != nil {
+			t.Errorf("answer %d: %v, %v", 4*room+i, answer, err)
+		}
+	}
+	if ttl := conn.Client.PTTL(t.Context(), "clerkql:{idempotency}").Val(); ttl <= 9*time.Minute || ttl > 10*time.Minute {
+		t.Errorf("the names of the answers expire in %v", ttl)
+	}
+	mustClaim(t, k, keyOf(0), "a") // whose answer has gone
+}
+
+// TestMemoryKeepsClaims, however many other requests end meanwhile. Beyond as many as there is room for, requests run without one, and are answered again once
+// they have ended.
+func TestMemoryKeepsClaims(t *testing.T) {
+	c := &clock{now: time.Now()}
+	k := keeper(t, memory(t, room, 10_000, c.Now))
+	keyOf := func(i int) string { return fmt.Sprintf("key number %09d", i) }
+	mustClaim(t, k, clientKey, "a")
+	for i := range 5 * room {
+		mustClaim(t, k, keyOf(i), "a").Finish(t.Context(), first)
+	}
+	wantError(t, idempotency.ErrInProgress, k, "a")
+	for i := range room {
+		mustClaim(t, k, keyOf(i), "a")
+	}
+	wantError(t, idempotency.ErrInProgress, k, "a")
+	mustClaim(t, k, keyOf(room-1), "a").Finish(t.Context(), first)
+	if _, answer, err := k.Claim(t.Context(), keyOf(room-1), "a"); answer == nil || err != nil {
+		t.Errorf("what had no room for its claim: %v, %v", answer, err)
+	}
+	c.Advance(time.Minute) // the leases are over
+	mustClaim(t, k, clientKey, "a")
+	wantError(t, idempotency.ErrInProgress, k, "a")
+}
+
 // TestAnAnswerThatIsTooLongIsNotKept, but its key stays claimed: it has run.
 func TestAnAnswerThatIsTooLongIsNotKept(t *testing.T) {
 	k := keeper(t, memory(t, 10, 1<<20, time.Now))
@@ -55,10 +111,10 @@ func TestAnAnswerThatIsTooLongIsNotKept(t *testing.T) {
 // TestWhoReadsRedisLearnsNothing: neither what was asked and answered, nor the keys.
 func TestWhoReadsRedisLearnsNothing(t *testing.T) {
 	conn := connect(t, redistest.Start(t).Address, 10*time.Second)
-	k := keeper(t, idempotency.NewRedis(conn), newKey, oldKey)
+	k := keeper(t, idempotency.NewRedis(conn, room), newKey, oldKey)
 	mustClaim(t, k, clientKey, "request of hunter2").Finish(t.Context(), first)
 	mustClaim(t, k, "another key of a client", "request of hunter2")
-	keys := conn.Client.Keys(t.Context(), "*").Val()
+	keys := conn.Client.Keys(t.Context(), records).Val()
 	if len(keys) != 2 {
 		t.Fatalf("%q", keys)
 	}
@@ -78,12 +134,12 @@ func TestWhoReadsRedisLearnsNothing(t *testing.T) {
 // TestARecordOpensNowhereElse has records changed, and put under other names, by whoever can write to Redis.
 func TestARecordOpensNowhereElse(t *testing.T) {
 	conn := connect(t, redistest.Start(t).Address, 10*time.Second)
-	k := keeper(t, idempotency.NewRedis(conn))
+	k := keeper(t, idempotency.NewRedis(conn, room))
 	mustClaim(t, k, clientKey, "a").Finish(t.Context(), first)
-	at := conn.Client.Keys(t.Context(), "*").Val()[0]
+	at := conn.Client.Keys(t.Context(), records).Val()[0]
 	record := conn.Client.Get(t.Context(), at).Val()
 	mustClaim(t, k, "another key of a client", "a")
-	for _, name := range conn.Client.Keys(t.Context(), "*").Val() {
+	for _, name := range conn.Client.Keys(t.Context(), records).Val() {
 		for i := range record {
 			changed := []byte(record)
 			changed[i]++
@@ -112,7 +168,7 @@ func TestReplicasShareAnswers(t *testing.T) {
 	replica := func() *idempotency.Keeper {
 		conn := connect(t, server.Address, time.Second)
 		outage := sharedredis.NewOutage(50*time.Millisecond, time.Now, slog.New(slog.DiscardHandler))
-		return keeper(t, idempotency.NewFallback(idempotency.NewRedis(conn), memory(t, 10, 1<<20, time.Now), outage))
+		return keeper(t, idempotency.NewFallback(idempotency.NewRedis(conn, room), memory(t, 10, 1<<20, time.Now), outage))
 	}
 	one, other := replica(), replica()
 	claim := mustClaim(t, one, clientKey, "a")

@@ -16,6 +16,12 @@ import (
 	"clerkql/internal/sharedredis"
 )
 
+// room is how many answers a Redis has room for, and records the pattern of their names there.
+const (
+	room    = 10
+	records = "clerkql:{idempotency}:*"
+)
+
 const clientKey = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 
 var (
@@ -68,12 +74,12 @@ func eachStore(t *testing.T, test func(t *testing.T, store idempotency.Store, pa
 	})
 	t.Run("redis", func(t *testing.T) {
 		conn := connect(t, redistest.Start(t).Address, 10*time.Second)
-		test(t, idempotency.NewRedis(conn), func(d time.Duration) { age(t, conn, d) })
+		test(t, idempotency.NewRedis(conn, room), func(d time.Duration) { age(t, conn, d) })
 	})
 	t.Run("fallback", func(t *testing.T) {
 		conn, c := connect(t, redistest.Start(t).Address, 10*time.Second), &clock{now: time.Now()}
 		outage := sharedredis.NewOutage(time.Second, c.Now, slog.New(slog.DiscardHandler))
-		test(t, idempotency.NewFallback(idempotency.NewRedis(conn), memory(t, 1000, 1<<20, c.Now), outage), func(d time.Duration) {
+		test(t, idempotency.NewFallback(idempotency.NewRedis(conn, room), memory(t, 1000, 1<<20, c.Now), outage), func(d time.Duration) {
 			c.Advance(d)
 			age(t, conn, d)
 		})

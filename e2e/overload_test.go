@@ -17,7 +17,7 @@ import (
 
 const (
 	// clerkLimit is how many calls the embedded Clerk serves in 10 seconds, as fast as real ones count.
-	clerkLimit = 400
+	clerkLimit = 500
 	// overload is how many times as many are asked for.
 	overload = 10
 	// maxRefusal is how long it may take to say no, but to one in a thousand: the machine is busy.

@@ -50,4 +50,4 @@ const yoga = createYoga({
 });
 
 // As behind a proxy, which keeps its connections: Node's own 5 seconds would close them between two measurements.
-createServer({ keepAliveTimeout: 600_000 }, yoga).listen(Number(process.argv[2]), "127.0.0.1");
+createServer({ keepAliveTimeout: 600_000 }, yoga).listen({ port: Number(process.argv[2]), host: "127.0.0.1", backlog: 4096 }); // as many as the bench opens at once

@@ -13,7 +13,8 @@ import (
 // The calls of the last period are counted in twentieths of it, so at most 98 % of the limit are given in any period, however they are spread. (A
 // bucket that refills would have to be small, or slow, to promise that.) While less than half of them is used, calls are given as they are
 // asked for; beyond it, each part gives no more than its even share and what the one before has left of its own, so that a flood is spread over
-// the period, and ends when it ends.
+// the period, and ends when it ends. Deferrable calls get a fifth while less than half is used, and no more than what leaves two fifths to others,
+// so that a flood of them shuts nobody out. A twentieth is theirs however much the others take.
 type Quota interface {
 	// Take takes calls, or says how long to wait at least. A store that is somewhere else also returns an error if it could not be asked.
 	Take(ctx context.Context, calls int, class Class) (Grant, error)
@@ -27,9 +28,10 @@ type Quota interface {
 type Class int
 
 const (
-	// Deferrable calls get, beyond half of the limit, half of what two parts give evenly, as far as nobody else has taken it.
+	// Deferrable calls get a twentieth of the limit, and a fifth while less than half of it is used. Beyond that, they get half of what two parts
+	// give evenly, as far as nobody else has taken it, until three fifths of the limit are used, or a tenth by them.
 	Deferrable Class = iota
-	// Essential calls get, beyond half of the limit, what each part gives evenly.
+	// Essential calls get, beyond half of the limit, what each part gives evenly, or one grant if its share is smaller than that.
 	Essential
 	// Committed calls belong to something that has begun. They are always given, and counted.
 	Committed
@@ -41,7 +43,8 @@ type Grant struct {
 	OK         bool
 	RetryAfter time.Duration
 
-	slot int64 // the number of the part that they are counted in
+	slot  int64 // the number of the part that they are counted in
+	class Class
 }
 
 const (
@@ -70,21 +73,24 @@ func newQuotaRules(limit Budget) (quotaRules, error) {
 	return rules, nil
 }
 
-// gives reports whether a class gets calls when so many are used of the last period, of the part that has begun, and of the one before.
-// quota_take.lua says the same.
-func (r quotaRules) gives(calls int, class Class, used, current, before int) bool {
-	used, current = used+calls, current+calls
+// quotaUse is what was taken: of the last period, of it by deferrable calls, of the part that has begun, and of the one before.
+type quotaUse struct{ period, deferrable, current, before int }
+
+// gives reports whether a class gets calls when so many are used. quota_take.lua says the same.
+func (r quotaRules) gives(calls int, class Class, use quotaUse) bool {
+	period, current := use.period+calls, use.current+calls
 	switch {
 	case class == Committed:
 		return true
-	case used > r.most:
-		return false
-	case used <= r.most/2:
-		return true
-	case class == Essential:
-		return parts*current <= r.most+max(0, r.most-parts*before)
+	case class == Essential && period <= r.most:
+		return period <= r.most/2 || use.current == 0 || parts*current <= r.most+max(0, r.most-parts*use.before)
+	case class == Deferrable && period <= r.most:
+		deferrable := use.deferrable + calls
+		return 20*deferrable <= r.most ||
+			5*deferrable <= r.most && period <= r.most/2 ||
+			parts*(use.before+current) <= r.most && (10*deferrable <= r.most || 5*period <= 3*r.most)
 	default:
-		return parts*(before+current) <= r.most
+		return false
 	}
 }
 
@@ -100,8 +106,8 @@ type MemoryQuota struct {
 
 	mu     sync.Mutex
 	counts [parts]struct {
-		slot  int64
-		calls int
+		slot              int64
+		calls, deferrable int
 	}
 	pausedUntil time.Time
 }
@@ -120,26 +126,30 @@ func (q *MemoryQuota) Take(_ context.Context, calls int, class Class) (Grant, er
 	slot, elapsed := q.rules.slot(now)
 	current := &q.counts[slot%parts]
 	if current.slot != slot {
-		current.slot, current.calls = slot, 0
+		current.slot, current.calls, current.deferrable = slot, 0, 0
 	}
-	used, before := 0, 0
+	use := quotaUse{current: current.calls}
 	for _, count := range q.counts {
 		if count.slot > slot-parts && count.slot <= slot {
-			used += count.calls
+			use.period += count.calls
+			use.deferrable += count.deferrable
 		}
 		if count.slot == slot-1 {
-			before = count.calls
+			use.before = count.calls
 		}
 	}
 	paused := q.pausedUntil.Sub(now)
 	switch {
 	case paused > 0 && class != Committed:
 		return Grant{RetryAfter: paused}, nil
-	case !q.rules.gives(calls, class, used, current.calls, before):
+	case !q.rules.gives(calls, class, use):
 		return Grant{RetryAfter: q.rules.part - elapsed}, nil
 	}
 	current.calls += calls
-	return Grant{OK: true, slot: slot}, nil
+	if class == Deferrable {
+		current.deferrable += calls
+	}
+	return Grant{OK: true, slot: slot, class: class}, nil
 }
 
 // Return implements Quota. It never fails.
@@ -148,6 +158,9 @@ func (q *MemoryQuota) Return(_ context.Context, grant Grant, calls int) error {
 	defer q.mu.Unlock()
 	if count := &q.counts[grant.slot%parts]; count.slot == grant.slot {
 		count.calls = max(0, count.calls-calls)
+		if grant.class == Deferrable {
+			count.deferrable = max(0, count.deferrable-calls)
+		}
 	}
 	return nil
 }

@@ -55,12 +55,16 @@ func (q *RedisQuota) Take(ctx context.Context, calls int, class Class) (Grant, e
 	if answer[0] == 0 {
 		return Grant{RetryAfter: time.Duration(answer[1]) * time.Microsecond}, nil
 	}
-	return Grant{OK: true, slot: answer[1]}, nil
+	return Grant{OK: true, slot: answer[1], class: class}, nil
 }
 
 // Return implements Quota. Canceling ctx does not cut it short.
 func (q *RedisQuota) Return(ctx context.Context, grant Grant, calls int) error {
-	return q.done(q.run(ctx, q.give, grant.slot, calls))
+	args := []any{calls, grant.slot}
+	if grant.class == Deferrable {
+		args = append(args, fmt.Sprintf("d%d", grant.slot))
+	}
+	return q.done(q.run(ctx, q.give, args...))
 }
 
 // Pause implements Quota. Canceling ctx does not cut it short.

@@ -1,10 +1,12 @@
 -- Gives back calls that were taken in a part, if that is still counted.
 --
 -- KEYS[1]  the hash of quota_take.lua
--- ARGV     the number of the part; how many calls
+-- ARGV     how many calls; the fields that they are counted in
 
-local count = tonumber(redis.call('HGET', KEYS[1], ARGV[1]))
-if count then
-  redis.call('HSET', KEYS[1], ARGV[1], math.max(0, count - ARGV[2]))
+for i = 2, #ARGV do
+  local count = tonumber(redis.call('HGET', KEYS[1], ARGV[i]))
+  if count then
+    redis.call('HSET', KEYS[1], ARGV[i], math.max(0, count - ARGV[1]))
+  end
 end
 return 0

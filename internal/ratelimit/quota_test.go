@@ -109,7 +109,8 @@ func wantCalls(t testing.TB, what string, got, want int) {
 
 func TestAQuotaGivesAShareAtOnceAndTheRestEvenly(t *testing.T) {
 	eachQuota(t, func(t *testing.T, q quotaSubject) {
-		wantCalls(t, "half at once", givenCalls(t, q, deferrable), 490)
+		wantCalls(t, "a fifth at once to what can wait", givenCalls(t, q, deferrable), 980/5)
+		wantCalls(t, "half at once", givenCalls(t, q, essential), 490-980/5)
 		if grant := takeCalls(t, q, 1, essential); grant.RetryAfter != part {
 			t.Errorf("refused with %+v", grant)
 		}
@@ -121,19 +122,22 @@ func TestAQuotaGivesAShareAtOnceAndTheRestEvenly(t *testing.T) {
 		q.advance(2 * part)
 		wantCalls(t, "half of two shares", givenCalls(t, q, deferrable), 46)
 		wantCalls(t, "the rest of them", givenCalls(t, q, essential), 47)
-		q.advance(part)
-		wantCalls(t, "after a part that was used", givenCalls(t, q, deferrable), 0)
+		q.advance(2 * part)
+		wantCalls(t, "what can wait, after three fifths are used", givenCalls(t, q, deferrable), 0)
 		left := 980 - 490 - 46 - 46 - 47
-		for range 7 {
+		for left > 93 {
 			given := givenCalls(t, q, essential)
-			if given != 46 && given != 47 {
+			if given < 46 || given > 93 {
 				t.Errorf("an even share of %d calls", given)
 			}
 			left -= given
 			q.advance(part)
 		}
-		wantCalls(t, "what is left of the period", givenCalls(t, q, essential), left)
-		q.advance(part)
+		for range 3 {
+			left -= givenCalls(t, q, essential)
+			q.advance(part)
+		}
+		wantCalls(t, "when all is used: left", left, 0)
 		wantCalls(t, "when all is used", givenCalls(t, q, essential), 0)
 		q.advance(time.Hour + part)
 		wantCalls(t, "a period later", givenCalls(t, q, essential), 490)
@@ -264,23 +268,97 @@ func TestAFloodStarvesNobody(t *testing.T) {
 				}
 				// When it ends, so do the refusals.
 				q.advance(2 * part)
-				if !takeCalls(t, q, 4, essential).OK || !takeCalls(t, q, 2, deferrable).OK && !later(t, q, deferrable) {
-					t.Error("refused two parts after the flood")
+				if !takeCalls(t, q, 4, essential).OK {
+					t.Error("a sign-in is refused two parts after the flood")
+				}
+				if q.advance(2 * part); !takeCalls(t, q, 2, deferrable).OK {
+					t.Error("what can wait is refused four parts after the flood")
 				}
 			})
 		})
 	}
 }
 
-// later reports whether calls are given within a part.
-func later(t *testing.T, q quotaSubject, class ratelimit.Class) bool {
-	for range 10 {
-		q.advance(part / 10)
-		if takeCalls(t, q, 2, class).OK {
-			return true
+// TestAFloodOfWhatCanWaitShutsNobodyOut holds that sign-ins which begin with a flood are never refused for longer than a part.
+func TestAFloodOfWhatCanWaitShutsNobodyOut(t *testing.T) {
+	for load, most := range map[int]time.Duration{30: part, 50: part, 70: part, 90: 4 * part} { // in percent of the limit
+		eachQuota(t, func(t *testing.T, q quotaSubject) {
+			every := 4 * limit.Per * 100 / time.Duration(limit.Count*load)
+			var refused, longest time.Duration
+			for spent := time.Duration(0); spent < 3*limit.Per; spent += every {
+				for range 100 { // at most: a flood takes all that it gets
+					if !takeCalls(t, q, 2, deferrable).OK {
+						break
+					}
+				}
+				if takeCalls(t, q, 4, essential).OK {
+					refused = 0
+				} else {
+					refused += every
+				}
+				longest = max(longest, refused)
+				q.advance(every)
+			}
+			if longest > most+every {
+				t.Errorf("at %d %% of the limit, sign-ins were refused for %.1f parts", load, float64(longest)/float64(part))
+			}
+		})
+	}
+}
+
+func TestATwentiethIsForWhatCanWait(t *testing.T) {
+	eachQuota(t, func(t *testing.T, q quotaSubject) {
+		for range 2 * limit.Per / part { // sign-ins take seven tenths of the limit
+			for range 7 * 980 / 10 / 4 / 20 {
+				takeCalls(t, q, 4, essential)
+			}
+			q.advance(part)
+		}
+		wantCalls(t, "while sign-ins take seven tenths", givenCalls(t, q, deferrable), 980/20)
+	})
+}
+
+func TestDeferrableCallsThatAreReturnedCanBeDeferredAgain(t *testing.T) {
+	eachQuota(t, func(t *testing.T, q quotaSubject) {
+		grant := takeCalls(t, q, 980/5, deferrable)
+		if err := q.Return(context.Background(), grant, 100); err != nil {
+			t.Fatal(err)
+		}
+		wantCalls(t, "what was returned", givenCalls(t, q, deferrable), 100)
+	})
+}
+
+// TestSmallLimitsServeSignIns holds that a grant which is larger than a part's share is given, too.
+func TestSmallLimitsServeSignIns(t *testing.T) {
+	for _, count := range []int{25, 34, 43, 50, 63, 80} {
+		c := newQuotaClock()
+		q, err := ratelimit.NewMemoryQuota(ratelimit.Budget{Count: count, Per: time.Hour}, c.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 4 * count / 5 { // four fifths of the limit, for four periods
+			if !takeCalls(t, q, 4, essential).OK {
+				t.Errorf("of %d calls, the sign-in %d is refused", count, n)
+				break
+			}
+			c.Advance(time.Hour * 5 / time.Duration(count))
 		}
 	}
-	return false
+}
+
+func TestAPauseEndsWhenTheClockIsSetBack(t *testing.T) {
+	q := redisQuota(t)
+	if err := q.Pause(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	q.advance(-time.Hour)
+	if grant := takeCalls(t, q, 1, essential); grant.RetryAfter != time.Minute {
+		t.Errorf("after the clock was set back: %+v", grant)
+	}
+	q.advance(time.Minute)
+	if !takeCalls(t, q, 1, essential).OK {
+		t.Error("refused a minute later")
+	}
 }
 
 func TestReplicasShareAQuota(t *testing.T) {
@@ -297,7 +375,7 @@ func TestReplicasShareAQuota(t *testing.T) {
 		quotas[i] = fallback.Quota(shared, memoryQuota(t, c))
 	}
 	first, second := givenCalls(t, quotas[1], deferrable), givenCalls(t, quotas[0], deferrable)
-	if first < 490 || first+second > 490+44 { // it is a real clock
+	if first < 980/5 || first+second > 980/5+46 { // it is a real clock
 		t.Errorf("two replicas got %d and %d calls", first, second)
 	}
 	if err := quotas[0].Pause(t.Context(), time.Minute); err != nil {
@@ -307,7 +385,7 @@ func TestReplicasShareAQuota(t *testing.T) {
 		t.Error("the other replica knows nothing of the pause")
 	}
 	server.Kill()
-	wantCalls(t, "without Redis, what a replica has not given yet", givenCalls(t, quotas[1], essential), 0)
+	wantCalls(t, "without Redis, what a replica has not given yet", givenCalls(t, quotas[1], essential), 490-first)
 }
 
 func TestQuotasThatCannotBe(t *testing.T) {

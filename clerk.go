@@ -2,6 +2,9 @@ package main
 
 import (
 	"cmp"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
 	"log/slog"
 	"strings"
 	"time"
@@ -62,6 +65,12 @@ func (a api) service(counts *counts, log *slog.Logger) (*clerksvc.Service, error
 		StrictSignUp:      a.flows.SignUpDisclosure == "strict",
 		CheckNewDevices:   a.flows.NewDeviceCheck == "email_code",
 	})
+}
+
+// instanceID returns what tells the Clerk instance from others, and does not tell its secret key. Clerk's own id of it would cost a call to ask for.
+func instanceID(clerk config.Clerk) (string, error) {
+	id, err := hkdf.Key(sha256.New, []byte(clerk.ClerkSecretKey.Reveal()), nil, "clerkql: instance", 16)
+	return base64.RawURLEncoding.EncodeToString(id), err
 }
 
 // clerkRateLimit returns how many calls Clerk allows the instance: what is set, or else what Clerk's page "Rate limits" says.

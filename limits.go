@@ -23,8 +23,8 @@ type counts struct {
 }
 
 // newCounts returns the counts for the limits of clients, if there are any, and for how often Clerk may be called.
-func newCounts(cfg *config.Limits, clerk config.Budget, redis replicas) (*counts, error) {
-	quota, err := ratelimit.NewMemoryQuota(budget(clerk), time.Now)
+func newCounts(cfg *config.Limits, clerk config.Clerk, rate config.Budget, redis replicas) (*counts, error) {
+	quota, err := ratelimit.NewMemoryQuota(budget(rate), time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,11 @@ func newCounts(cfg *config.Limits, clerk config.Budget, redis replicas) (*counts
 		return &counts{limits: newLimits(*cfg, memory, marks), quota: quota}, nil
 	}
 	store := ratelimit.NewRedis(redis.conn)
-	shared, err := store.Quota(budget(clerk))
+	instance, err := instanceID(clerk)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := store.Quota(instance, budget(rate))
 	if err != nil {
 		return nil, err
 	}

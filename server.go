@@ -120,7 +120,7 @@ func (a api) serve(ctx context.Context, cfg config.HTTP, log *slog.Logger, ready
 		return err
 	}
 	defer func() { err = errors.Join(err, redis.close()) }()
-	counts, err := newCounts(a.limits, clerkRateLimit(a.flows.ClerkRateLimit, a.clerk), redis)
+	counts, err := newCounts(a.limits, a.clerk, clerkRateLimit(a.flows.ClerkRateLimit, a.clerk), redis)
 	if err != nil {
 		return err
 	}

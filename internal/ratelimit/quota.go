@@ -45,6 +45,8 @@ type Grant struct {
 
 	slot  int64 // the number of the part that they are counted in
 	class Class
+	// Where a FallbackQuota counts them; shared is nil if that failed.
+	shared, local *Grant
 }
 
 const (
@@ -124,32 +126,53 @@ func (q *MemoryQuota) Take(_ context.Context, calls int, class Class) (Grant, er
 	defer q.mu.Unlock()
 	now := q.now()
 	slot, elapsed := q.rules.slot(now)
-	current := &q.counts[slot%parts]
-	if current.slot != slot {
-		current.slot, current.calls, current.deferrable = slot, 0, 0
+	paused := q.pausedUntil.Sub(now)
+	switch {
+	case paused > 0 && class != Committed:
+		return Grant{RetryAfter: paused}, nil
+	case !q.rules.gives(calls, class, q.use(slot)):
+		return Grant{RetryAfter: q.rules.part - elapsed}, nil
 	}
-	use := quotaUse{current: current.calls}
+	return q.count(slot, calls, class), nil
+}
+
+// use returns what was taken of the period that ends with a part.
+func (q *MemoryQuota) use(slot int64) quotaUse {
+	var use quotaUse
 	for _, count := range q.counts {
 		if count.slot > slot-parts && count.slot <= slot {
 			use.period += count.calls
 			use.deferrable += count.deferrable
 		}
-		if count.slot == slot-1 {
+		switch count.slot {
+		case slot:
+			use.current = count.calls
+		case slot - 1:
 			use.before = count.calls
 		}
 	}
-	paused := q.pausedUntil.Sub(now)
-	switch {
-	case paused > 0 && class != Committed:
-		return Grant{RetryAfter: paused}, nil
-	case !q.rules.gives(calls, class, use):
-		return Grant{RetryAfter: q.rules.part - elapsed}, nil
+	return use
+}
+
+// count counts calls in a part.
+func (q *MemoryQuota) count(slot int64, calls int, class Class) Grant {
+	current := &q.counts[slot%parts]
+	if current.slot != slot {
+		current.slot, current.calls, current.deferrable = slot, 0, 0
 	}
 	current.calls += calls
 	if class == Deferrable {
 		current.deferrable += calls
 	}
-	return Grant{OK: true, slot: slot, class: class}, nil
+	return Grant{OK: true, slot: slot, class: class}
+}
+
+// mirror counts calls that another quota gave.
+func (q *MemoryQuota) mirror(calls int, class Class) Grant {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	slot, _ := q.rules.slot(q.now())
+	return q.count(slot, calls, class)
 }
 
 // Return implements Quota. It never fails.

@@ -29,14 +29,15 @@ type RedisQuota struct {
 	take, give, setBack *redis.Script
 }
 
-// Quota returns a RedisQuota of Count calls in any Per, of a day at most. It uses the connections of r.
-func (r *Redis) Quota(limit Budget) (*RedisQuota, error) {
+// Quota returns a RedisQuota of Count calls in any Per, of a day at most. It uses the connections of r. Of whom the calls are asked is part of its
+// key, so that two can be called by those who share a Redis.
+func (r *Redis) Quota(of string, limit Budget) (*RedisQuota, error) {
 	rules, err := newQuotaRules(limit)
 	return &RedisQuota{
 		redis: r,
 		rules: rules,
 		// The limit is part of it, so another one after a restart begins anew.
-		key:     fmt.Sprintf("clerkql:quota:{ratelimit}:%d/%v", limit.Count, limit.Per),
+		key:     fmt.Sprintf("clerkql:quota:{ratelimit}:%s:%d/%v", of, limit.Count, limit.Per),
 		take:    redis.NewScript(quotaTakeScript),
 		give:    redis.NewScript(quotaReturnScript),
 		setBack: redis.NewScript(quotaPauseScript),
@@ -88,13 +89,13 @@ func (q *RedisQuota) done(answer *redis.Cmd) error {
 // FallbackQuota is a Quota that replicas share, and, while that one fails, one of each of them: then n of them may make n times the calls,
 // and whoever counts them has to say so.
 type FallbackQuota struct {
-	shared, local Quota
-	outage        *sharedredis.Outage
+	shared Quota
+	local  *MemoryQuota
+	outage *sharedredis.Outage
 }
 
-// Quota returns a FallbackQuota that uses shared, which must be where the shared store of f is, and local, which never fails. An outage of
-// one is one of both.
-func (f *Fallback) Quota(shared, local Quota) *FallbackQuota {
+// Quota returns a FallbackQuota that uses shared, which must be where the shared store of f is, and local. An outage of one is one of both.
+func (f *Fallback) Quota(shared Quota, local *MemoryQuota) *FallbackQuota {
 	return &FallbackQuota{shared: shared, local: local, outage: f.outage}
 }
 
@@ -108,10 +109,11 @@ func (q *FallbackQuota) Take(ctx context.Context, calls int, class Class) (Grant
 	})
 	switch {
 	case !answered:
-		return q.local.Take(ctx, calls, class)
+		local, err := q.local.Take(ctx, calls, class)
+		return Grant{OK: local.OK, RetryAfter: local.RetryAfter, local: &local}, err
 	case grant.OK:
-		_, err := q.local.Take(ctx, calls, Committed)
-		return grant, err
+		local := q.local.mirror(calls, class)
+		return Grant{OK: true, shared: &grant, local: &local}, nil
 	default:
 		return grant, nil
 	}
@@ -119,8 +121,13 @@ func (q *FallbackQuota) Take(ctx context.Context, calls int, class Class) (Grant
 
 // Return implements Quota. It never fails.
 func (q *FallbackQuota) Return(ctx context.Context, grant Grant, calls int) error {
-	q.outage.Ask(ctx, sharedredis.Writes, func() error { return q.shared.Return(ctx, grant, calls) })
-	return q.local.Return(ctx, grant, calls)
+	if grant.shared != nil {
+		q.outage.Ask(ctx, sharedredis.Writes, func() error { return q.shared.Return(ctx, *grant.shared, calls) })
+	}
+	if grant.local != nil {
+		return q.local.Return(ctx, *grant.local, calls)
+	}
+	return nil
 }
 
 // Pause implements Quota. It never fails.

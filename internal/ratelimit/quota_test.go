@@ -63,7 +63,7 @@ func memoryQuota(t testing.TB, c *clock) *ratelimit.MemoryQuota {
 func redisQuota(t *testing.T) quotaSubject {
 	t.Helper()
 	r, c := connect(t, redistest.Start(t), 10*time.Second), newQuotaClock()
-	q, err := r.Quota(limit)
+	q, err := r.Quota("an instance", limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +367,7 @@ func TestReplicasShareAQuota(t *testing.T) {
 	quotas := make([]*ratelimit.FallbackQuota, 2)
 	for i := range quotas {
 		r := connect(t, server, time.Second)
-		shared, err := r.Quota(limit)
+		shared, err := r.Quota("an instance", limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -386,6 +386,56 @@ func TestReplicasShareAQuota(t *testing.T) {
 	}
 	server.Kill()
 	wantCalls(t, "without Redis, what a replica has not given yet", givenCalls(t, quotas[1], essential), 490-first)
+}
+
+func TestInstancesShareNoQuota(t *testing.T) {
+	r := connect(t, redistest.Start(t), 10*time.Second)
+	for _, instance := range []string{"one", "another"} {
+		q, err := r.Quota(instance, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := givenCalls(t, q, essential); got < 490 {
+			t.Errorf("%s instance got %d calls", instance, got)
+		}
+	}
+}
+
+// TestReturnsInAnOutage holds that calls go back to where they were counted, which the shared quota is only if it gave them.
+func TestReturnsInAnOutage(t *testing.T) {
+	server, c := redistest.Start(t), newQuotaClock()
+	r := connect(t, server, time.Second)
+	shared, err := r.Quota("an instance", limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared.FakeClock(t)
+	setClock := func() {
+		now := c.Now()
+		if err := r.Client().MSet(t.Context(), ratelimit.ClockSeconds, now.Unix(), ratelimit.ClockMicros, now.Nanosecond()/1000).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setClock()
+	q := ratelimit.NewFallback(nil, nil, sharedredis.NewOutage(time.Minute, c.Now, slog.New(slog.DiscardHandler))).Quota(shared, memoryQuota(t, c))
+	before := takeCalls(t, q, 980/5, deferrable)
+	server.Kill()
+	if err := q.Return(t.Context(), before, 100); err != nil {
+		t.Fatal(err)
+	}
+	during := takeCalls(t, q, 100, deferrable)
+	if !during.OK {
+		t.Error("what was returned in the outage can't be taken")
+	}
+	wantCalls(t, "in the outage, beyond what was returned", givenCalls(t, q, deferrable), 0)
+	server.Restart()
+	setClock()
+	c.Advance(time.Minute)
+	after := takeCalls(t, q, 980/5, deferrable)
+	if err := q.Return(t.Context(), during, 100); err != nil || !after.OK {
+		t.Fatal(err, after)
+	}
+	wantCalls(t, "after the outage", givenCalls(t, q, deferrable), 0)
 }
 
 func TestQuotasThatCannotBe(t *testing.T) {

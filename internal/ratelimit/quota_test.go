@@ -318,6 +318,19 @@ func TestATwentiethIsForWhatCanWait(t *testing.T) {
 	})
 }
 
+func TestATwentiethIsNotBeyondTheLimit(t *testing.T) {
+	eachQuota(t, func(t *testing.T, q quotaSubject) {
+		got := 0
+		for range limit.Per / part {
+			got += givenCalls(t, q, essential)
+			q.advance(part - time.Second)
+			got += givenCalls(t, q, essential)
+			q.advance(time.Second)
+		}
+		wantCalls(t, "in a period", got+givenCalls(t, q, essential)+givenCalls(t, q, deferrable), 980)
+	})
+}
+
 func TestDeferrableCallsThatAreReturnedCanBeDeferredAgain(t *testing.T) {
 	eachQuota(t, func(t *testing.T, q quotaSubject) {
 		grant := takeCalls(t, q, 980/5, deferrable)

@@ -71,12 +71,16 @@ func (s *Service) admit(ctx context.Context, class ratelimit.Class, calls int) e
 	return admissionOf(ctx).enter(ctx, class, calls, s.api.resilience)
 }
 
-// admitSignIn is admit for a mutation that makes two calls and may then end with a session or ticket.
-func (s *Service) admitSignIn(ctx context.Context) error {
+// admitSignIn is admit for a mutation that makes two calls and may then end with a session or ticket. The error is *RateLimitedError if
+// Clerk said a moment ago that it would refuse the client one.
+func (s *Service) admitSignIn(ctx context.Context, client Client) error {
 	switch s.mode {
 	case ModeSession:
 		return admissionOf(ctx).enter(ctx, essential, 2+2, s.api.resilience)
 	case ModeExchange: // in which the Frontend API does not count as one call more
+		if wait := s.frontend.limitedFor(client); wait > 0 {
+			return &RateLimitedError{RetryAfter: wait}
+		}
 		return admissionOf(ctx).enter(ctx, essential, 2+1, s.api.resilience, s.frontend.resilience)
 	default:
 		return admissionOf(ctx).enter(ctx, essential, 2+1, s.api.resilience)

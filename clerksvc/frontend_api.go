@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"clerkql/internal/secret"
 )
 
@@ -20,6 +22,8 @@ type FrontendAPI struct {
 	cfg       FrontendAPIConfig
 	exchanger *exchanger
 	*resilience
+	// limited has until when Clerk refuses clients, by their IP. Without a proxy there is one, which is us.
+	limited *lru.Cache[string, time.Time]
 }
 
 // FrontendAPIConfig says which Frontend API to call and how.
@@ -46,8 +50,14 @@ const ProxiedFrontendAPIURL = "https://frontend-api.clerk.dev"
 // NewFrontendAPI returns the Frontend API of one Clerk instance. It makes no call.
 func NewFrontendAPI(cfg FrontendAPIConfig) *FrontendAPI {
 	cfg.URL = strings.TrimRight(cfg.URL, "/")
-	return &FrontendAPI{cfg: cfg, exchanger: newExchanger(cfg.Timeout), resilience: newResilience("frontend", cfg.Once, cfg.Logger)}
+	limited, _ := lru.New[string, time.Time](maxLimitedClients) // which only fails without room
+	return &FrontendAPI{
+		cfg: cfg, exchanger: newExchanger(cfg.Timeout), resilience: newResilience("frontend", cfg.Once, cfg.Logger), limited: limited,
+	}
 }
+
+// maxLimitedClients is how many clients are remembered that Clerk refuses, at some 150 bytes each.
+const maxLimitedClients = 10_000
 
 // maxUserAgentBytes bounds what is passed on of a client's name for itself.
 const maxUserAgentBytes = 512
@@ -100,6 +110,9 @@ func (a *FrontendAPI) CreateSignIn(ctx context.Context, client Client, ticket se
 	var signIn frontendSignIn
 	header, err := a.post(ctx, operationFrontendCreateSignIn, "/v1/client/sign_ins", client, secret.String{}, form, &signIn)
 	if err != nil {
+		if failed := asClerkError(err); limitedByClerk(failed) {
+			a.limited.Add(a.clientIP(client), time.Now().Add(orDefault(failed.RetryAfter, clerkPause)))
+		}
 		return nil, err
 	}
 	if signIn.Response.Status != "complete" {
@@ -117,6 +130,20 @@ func (a *FrontendAPI) CreateSignIn(ctx context.Context, client Client, ticket se
 		}
 	}
 	return nil, &ClerkError{Operation: operationFrontendCreateSignIn, Status: http.StatusOK, cause: errUnreadable}
+}
+
+// limitedFor returns for how long Clerk will not let a client redeem anything, as it said, or 0.
+func (a *FrontendAPI) limitedFor(client Client) time.Duration {
+	until, _ := a.limited.Get(a.clientIP(client))
+	return max(0, time.Until(until))
+}
+
+// clientIP returns the IP that Clerk takes for the client's, or "" if that is ours.
+func (a *FrontendAPI) clientIP(client Client) string {
+	if a.cfg.ProxyURL == "" {
+		return ""
+	}
+	return client.IP
 }
 
 // CreateSessionToken mints a session token (JWT) for a session that was made of a sign-in token. Specification of the Frontend

@@ -218,3 +218,44 @@ func TestSomebodyElsesSession(t *testing.T) {
 		t.Errorf("sessions: %+v", sessions)
 	}
 }
+
+// TestNoCallsForWhatClerkWillRefuse holds that a client whom the Frontend API has refused costs no calls until it takes them again, and others, whom
+// it can tell from that one only through a proxy, are served.
+func TestNoCallsForWhatClerkWillRefuse(t *testing.T) {
+	for _, proxyURL := range []string{"", "https://app.example.com/__clerk"} {
+		t.Run("proxied by "+proxyURL, func(t *testing.T) {
+			t.Parallel()
+			clerk := clerkemu.RunT(t, func(o *clerkemu.Options) {
+				o.Production, o.SignInRateLimit, o.ProxyURL = true, 5, proxyURL
+			})
+			seed(t, clerk, clerkemu.UserSeed{EmailAddress: email, Password: password})
+			service := newService(t, clerk, func(cfg *clerksvc.Config) {
+				cfg.SessionMode, cfg.FrontendAPI = clerksvc.ModeExchange, newFrontendAPI(clerk.FrontendAPIURL(), func(cfg *clerksvc.FrontendAPIConfig) {
+					cfg.ProxyURL, cfg.SecretKey = proxyURL, secret.New(clerk.SecretKey())
+				})
+			})
+			signIn := func(ip string) error {
+				_, err := service.SignIn(t.Context(), clerksvc.SignInInput{Email: email, Password: secret.New(password), Client: clerksvc.Client{IP: ip}})
+				return err
+			}
+			for range 5 {
+				if err := signIn("198.51.100.7"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range 3 {
+				clerk.ResetCalls()
+				var limited *clerksvc.RateLimitedError
+				if err := signIn("198.51.100.7"); !errors.As(err, &limited) || limited.RetryAfter <= 0 || limited.RetryAfter > 10*time.Second {
+					t.Errorf("one sign-in too many: %v", err)
+				}
+				if calls := clerk.Calls(); i > 0 && len(calls) > 0 {
+					t.Errorf("these calls for a sign-in that Clerk had just refused: %v", calls)
+				}
+			}
+			if err := signIn("198.51.100.8"); (err == nil) != (proxyURL != "") {
+				t.Errorf("another client: %v", err)
+			}
+		})
+	}
+}

@@ -102,7 +102,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordInput) (sig
 	if broken := s.policy.violations(in.NewPassword.Reveal()); len(broken) > 0 {
 		return nil, &PasswordRejectedError{Violations: broken, SignInID: in.SignInID}
 	}
-	if err := s.admitSignIn(ctx); err != nil {
+	if err := s.admitSignIn(ctx, in.Client); err != nil {
 		return nil, err
 	}
 	if err := s.limiter.code(ctx, in.SignInID); err != nil {

@@ -156,7 +156,7 @@ func (s *Service) AttemptSecondFactor(ctx context.Context, in AttemptSecondFacto
 	if err := s.secondFactors.check(signIn); err != nil {
 		return nil, err
 	}
-	if err := s.admitSignIn(ctx); err != nil {
+	if err := s.admitSignIn(ctx, in.Client); err != nil {
 		return nil, err
 	}
 	if err := s.limiter.secondFactor(ctx, signIn); err != nil {

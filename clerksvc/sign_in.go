@@ -40,7 +40,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (signedIn *SignedI
 	}
 	audit.identifier = s.pseudonyms.Identifier(email)
 
-	if err := s.admitSignIn(ctx); err != nil {
+	if err := s.admitSignIn(ctx, in.Client); err != nil {
 		return nil, err
 	}
 	if err := s.limiter.signIn(ctx, in.Client, audit.identifier); err != nil {

@@ -64,7 +64,7 @@ func (s *Service) VerifyEmail(ctx context.Context, in VerifyEmailInput) (signedI
 		return nil, invalidField("verificationId", FieldInvalidHandle)
 	}
 
-	if err := s.admitSignIn(ctx); err != nil {
+	if err := s.admitSignIn(ctx, in.Client); err != nil {
 		return nil, err
 	}
 	if err := s.limiter.code(ctx, in.VerificationID); err != nil {
